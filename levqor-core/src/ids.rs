@@ -1,0 +1,251 @@
+//! Typed identifiers, and the port that makes them.
+//!
+//! Run ids are UUIDv7 in 26 characters of base 32 (`run_…`): they sort by time, so a list by id is
+//! a list by age. Nothing here reads a clock or a random source: [`IdSource`] is the port.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Who owns a run, a pipeline, a balance. Everything stored is under one.
+///
+/// 1 to 64 characters of `a-z A-Z 0-9 _ - .`; embedders without tenants use [`Organization::local`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Organization(Arc<str>);
+
+impl Organization {
+    /// Checks and wraps an organization's id.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when it is empty, too long or has another character.
+    pub fn new(id: &str) -> Result<Self, InvalidId> {
+        check_id(id)?;
+        Ok(Self(id.into()))
+    }
+
+    /// The organization of a single-user engine: `local`.
+    #[must_use]
+    pub fn local() -> Self {
+        Self("local".into())
+    }
+
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Organization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Organization {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Whether `id` can name a step, a pipeline, a connector, an organization.
+///
+/// # Errors
+/// [`InvalidId`] when it is empty, over 64 bytes, or has a character outside `a-z A-Z 0-9 _ - .`.
+pub fn check_id(id: &str) -> Result<(), InvalidId> {
+    let good = !id.is_empty()
+        && id.len() <= crate::limits::ID_BYTES_MAX
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    if good { Ok(()) } else { Err(InvalidId) }
+}
+
+/// The text is not an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an id is 1 to 64 characters of a-z A-Z 0-9 _ - .")]
+pub struct InvalidId;
+
+/// A run's id: `run_` and 26 characters of Crockford base 32; sorts by creation time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(u128);
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+impl RunId {
+    /// The id whose 128 bits are these (a UUIDv7 when an [`IdSource`] made it).
+    #[must_use]
+    pub fn from_u128(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The id's 128 bits; big-endian bytes sort as the ids do.
+    #[must_use]
+    pub fn as_u128(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0_u8; 26];
+        let mut bits = self.0;
+        for slot in text.iter_mut().rev() {
+            *slot = ALPHABET[(bits & 31) as usize];
+            bits >>= 5;
+        }
+        f.write_str("run_")?;
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let body = text.strip_prefix("run_").ok_or(InvalidId)?;
+        if body.len() != 26 || body.as_bytes()[0] > b'7' {
+            return Err(InvalidId);
+        }
+        let mut bits = 0_u128;
+        for byte in body.bytes() {
+            let digit = ALPHABET.iter().position(|a| *a == byte).ok_or(InvalidId)?;
+            bits = (bits << 5) | digit as u128;
+        }
+        Ok(Self(bits))
+    }
+}
+
+impl Serialize for RunId {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A content hash: SHA-256, shown as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl ContentHash {
+    /// The hash of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest;
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0_u8; 64];
+        for (i, byte) in self.0.iter().enumerate() {
+            text[2 * i] = HEX[usize::from(byte >> 4)];
+            text[2 * i + 1] = HEX[usize::from(byte & 15)];
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for ContentHash {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(InvalidId);
+        }
+        let mut bytes = [0_u8; 32];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| InvalidId)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for ContentHash {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentHash {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The engine's only source of randomness: ids and jitter come from here.
+pub trait IdSource: fmt::Debug + Send + Sync + 'static {
+    /// A new id; ids made later at a later `now` sort later.
+    fn run_id(&self, now: Timestamp) -> RunId;
+    /// 64 random bits, for jitter.
+    fn random(&self) -> u64;
+}
+
+/// Ids from the operating system's random source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemIds;
+
+impl IdSource for SystemIds {
+    fn run_id(&self, now: Timestamp) -> RunId {
+        let ms = u64::try_from(now.0).unwrap_or(0);
+        let low = (u128::from(self.random()) << 64) | u128::from(self.random());
+        RunId(v7_bits(ms, low))
+    }
+
+    fn random(&self) -> u64 {
+        getrandom::u64().unwrap_or_else(|_| {
+            // No entropy: a counter keeps ids unique within the process.
+            static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+            NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+        })
+    }
+}
+
+/// The layout of UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then version, variant, random.
+pub(crate) fn v7_bits(ms: u64, random: u128) -> u128 {
+    let time = u128::from(ms & 0xffff_ffff_ffff) << 80;
+    let rand_a = ((random >> 64) & 0x0fff) << 64;
+    let rand_b = random & 0x3fff_ffff_ffff_ffff;
+    time | (0x7 << 76) | rand_a | (0b10 << 62) | rand_b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_read_back_and_sort_by_time() {
+        let early = SystemIds.run_id(Timestamp(1_000));
+        let late = SystemIds.run_id(Timestamp(2_000));
+        assert!(early < late && early.to_string() < late.to_string());
+        assert_eq!(early.to_string().parse::<RunId>(), Ok(early));
+        for bad in ["", "run_", "run_zzzzzzzzzzzzzzzzzzzzzzzzzz", "run_0000000000000000000000000!"]
+        {
+            assert!(bad.parse::<RunId>().is_err(), "{bad}");
+        }
+    }
+}
