@@ -1,8 +1,10 @@
 //! The Levqor engine.
 pub mod connector;
 pub mod error;
+pub mod expr;
 pub mod ids;
 pub mod limits;
+pub mod pipeline;
 pub mod store;
 pub mod time;
 pub use error::{ErrorKind, RunError};
