@@ -3,6 +3,7 @@ pub mod connector;
 pub mod error;
 pub mod expr;
 pub mod ids;
+pub mod ledger;
 pub mod limits;
 pub mod pipeline;
 pub mod store;

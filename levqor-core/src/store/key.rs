@@ -28,7 +28,7 @@ pub enum Table {
     Idempotency = 8,
     /// `(organization, pipeline, trigger)`: a schedule's next due time.
     Schedule = 9,
-    /// `(organization, time, id)`: the ledger's settled entries. Written once.
+    /// `(organization, time backwards, id)`: what the ledger settled, newest first. Written once.
     Ledger = 10,
     /// `(organization, run)`: dead letters, from the run's end until retried or discarded.
     DeadLetter = 11,
