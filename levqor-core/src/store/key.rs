@@ -107,6 +107,19 @@ impl Key {
         &self.0
     }
 
+    /// The key's bytes, without copying them.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Whether a batch may write here: in a table (numbers start at 1; a backend keeps its own
+    /// records under 0) and no longer than [`super::KEY_BYTES_MAX`].
+    #[must_use]
+    pub fn is_storable(&self) -> bool {
+        self.0.first().is_some_and(|table| *table != 0) && self.0.len() <= super::KEY_BYTES_MAX
+    }
+
     /// Every key that begins with this one.
     #[must_use]
     pub fn prefix(self) -> KeyRange {
@@ -144,6 +157,12 @@ impl KeyRange {
         start.push(0);
         self.start = Key(start);
         self
+    }
+
+    /// Whether no key can be within.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.end.0.is_empty() && self.start >= self.end
     }
 
     /// Whether `key` is within.

@@ -9,6 +9,12 @@
 //! ```
 
 pub mod key;
+pub mod memory;
+
+#[cfg(any(feature = "sled", feature = "redb"))]
+mod group;
+#[cfg(feature = "sled")]
+pub mod sled;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +24,9 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 pub use key::{Key, KeyRange, Table};
+pub use memory::MemoryStore;
+#[cfg(feature = "sled")]
+pub use sled::{SledOptions, SledStore};
 
 /// What a record holds; JSON with a format version, but the store does not look.
 pub type Value = Bytes;
@@ -92,10 +101,16 @@ pub struct Batch {
     pub add: Vec<Add>,
 }
 
+/// Name in [`Table::Meta`] of the store's own format record. A backup leaves it out.
+pub const META_STORE: &str = "store";
+
 /// Most operations one batch may carry: keeps a group of batches under a backend's page budget.
 pub const BATCH_OPS_MAX: usize = 4_096;
 /// Most bytes one batch may carry: an output at its limit, with room.
 pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Longest key: four ids at their limit and an idempotency key, with room; long keys make a
+/// backend's inner pages outgrow what it can write in one piece.
+pub const KEY_BYTES_MAX: usize = 1_024;
 
 impl Batch {
     /// An empty batch for this organization.
@@ -136,7 +151,8 @@ impl Batch {
 
     /// Whether the batch may be sent: a batch that adds also consumes an expectation (a key in
     /// `expect` that it also sets or deletes), so that a retry after [`CommitError::Unknown`]
-    /// cannot count twice; no key is written twice; sizes are within bounds.
+    /// cannot count twice; no key is written and no counter moved twice; every key belongs to a
+    /// table; sizes are within bounds.
     ///
     /// # Errors
     /// A [`CommitError::Invalid`] that says which rule is broken, or [`CommitError::TooLarge`].
@@ -151,6 +167,15 @@ impl Batch {
         written.sort_unstable();
         if written.windows(2).any(|w| w[0] == w[1]) {
             return Err(CommitError::Invalid("a key is written twice"));
+        }
+        if written.iter().any(|key| !key.is_storable()) {
+            return Err(CommitError::Invalid("a key is outside the tables or too long"));
+        }
+        let twice = |(i, add): (usize, &Add)| {
+            self.add.iter().skip(i + 1).any(|other| other.counter == add.counter)
+        };
+        if self.add.iter().enumerate().any(twice) {
+            return Err(CommitError::Invalid("a counter is moved twice"));
         }
         let consumes = || {
             self.expect.iter().any(|e| match e {

@@ -1,0 +1,341 @@
+//! [`SledStore`]: the embedded default, one directory on a local file system.
+//!
+//! What sled is trusted with is little: a tree with atomic batches. Its own flush is only
+//! `sync_file_range`, which keeps nothing through a power cut, so after each group the data file is
+//! synced through a descriptor of our own, and only then is anybody told. sled panics on some
+//! damaged files where others return errors; that is caught and reported as damage.
+//!
+//! It is *not* for network file systems (the lock is `flock`) and never shared by two processes.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::group::{Disk, GroupStore, Visit, Writes};
+use super::{
+    Batch, CommitError, Committed, Counter, Key, KeyRange, Record, Snapshot, Store, StoreError,
+};
+
+/// How to open a [`SledStore`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SledOptions {
+    /// Memory for sled's page cache in bytes.
+    pub cache_bytes: u64,
+    /// Whether opening reads every record and compares with what the last group left behind. It
+    /// takes about a second per million records; without it damage is found when it is read.
+    pub scrub: bool,
+}
+
+impl Default for SledOptions {
+    /// 128 MiB of cache, and a scrub.
+    fn default() -> Self {
+        Self { cache_bytes: 128 * 1024 * 1024, scrub: true }
+    }
+}
+
+/// A store in a directory. Clones share it; the directory's lock is released with the last one.
+#[derive(Clone)]
+pub struct SledStore {
+    inner: GroupStore<SledDisk>,
+}
+
+impl SledStore {
+    /// Opens the store in the directory `path`, which is created when absent.
+    ///
+    /// # Errors
+    /// `Locked` while another process (or another handle) has it, `Corrupt` when it is not what was
+    /// written, `Format` when a newer version or something else wrote it, else `Unavailable`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, SledOptions::default())
+    }
+
+    /// Opens with options.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
+        let disk = SledDisk::open(path.as_ref(), options.cache_bytes)?;
+        Ok(Self { inner: GroupStore::open(disk, options.scrub, "levqor-sled")? })
+    }
+
+    /// Writes what is waiting and ends the writer thread; blocks until then. Later commits are
+    /// refused as [`CommitError::Poisoned`], reads go on.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Store for SledStore {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.inner.get(keys).await
+    }
+
+    async fn scan(&self, range: &KeyRange, limit: u32) -> Result<Vec<(Key, Record)>, StoreError> {
+        self.inner.scan(range, limit).await
+    }
+
+    async fn counters(&self, of: &[Counter]) -> Result<Vec<i64>, StoreError> {
+        self.inner.counters(of).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
+        self.inner.commit(batch).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.inner.snapshot().await
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        self.inner.changed()
+    }
+}
+
+/// sled's segments. A leaf holds up to 16 records and must stay under a quarter of a segment:
+/// larger ones go to files of their own, which nobody syncs.
+const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
+/// Times a lock is tried: sled lets go of its own a moment after the last handle is dropped.
+const LOCK_TRIES: u32 = 20;
+/// Between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// The number of the last acknowledged group, beside sled's files: a data file that was cut off at
+/// a group's end looks whole from within.
+const WITNESS_FILE: &str = "levqor.last";
+
+struct SledDisk {
+    tree: sled::Db,
+    /// The file that sled writes to, for the sync it does not do.
+    data: File,
+    witness: Witness,
+    path: PathBuf,
+}
+
+impl SledDisk {
+    fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(path).map_err(|e| unavailable(path, &e))?;
+        let tree = open_tree(path, cache_bytes)?;
+        let data = path.join("db");
+        let data = OpenOptions::new().read(true).write(true).open(&data);
+        let data = data.map_err(|e| unavailable(path, &e))?;
+        let witness = Witness::open(path)?;
+        // New names in a directory are durable once the directory is.
+        data.sync_all().map_err(|e| unavailable(path, &e))?;
+        for dir in [Some(path), path.parent()].into_iter().flatten() {
+            if let Ok(dir) = File::open(dir) {
+                dir.sync_all().map_err(|e| unavailable(path, &e))?;
+            }
+        }
+        Ok(Self { tree, data, witness, path: path.to_owned() })
+    }
+}
+
+fn open_tree(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(cache_bytes)
+        .segment_size(SEGMENT_BYTES)
+        .flush_every_ms(None);
+    let mut tries = 0;
+    loop {
+        match guarded(|| config.open()) {
+            Err(StoreError::Locked(_)) if tries < LOCK_TRIES => {
+                tries += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(StoreError::Locked(_)) => {
+                return Err(StoreError::Locked(path.display().to_string()));
+            }
+            done => return done,
+        }
+    }
+}
+
+impl Disk for SledDisk {
+    type Raw = sled::IVec;
+
+    const PIECE_BYTES_MAX: usize = 24 * 1024;
+
+    fn get(&self, key: &[u8]) -> Result<Option<Self::Raw>, StoreError> {
+        guarded(|| self.tree.get(key))
+    }
+
+    fn range(&self, start: &[u8], visit: &mut Visit<'_, Self::Raw>) -> Result<(), StoreError> {
+        let mut records = self.tree.range(start..);
+        while let Some((key, raw)) = guarded(|| records.next().transpose())? {
+            if !visit(&key, raw)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, writes: Writes, sequence: u64) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.tree.apply_batch(batch).map_err(from_sled)?;
+        self.tree.flush().map_err(from_sled)?;
+        self.data.sync_data().map_err(|e| unavailable(&self.path, &e))?;
+        self.witness.write(sequence).map_err(|e| unavailable(&self.path, &e))
+    }
+
+    fn last_sequence(&self) -> Option<u64> {
+        self.witness.found
+    }
+}
+
+impl fmt::Debug for SledDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// A file with the number of the last acknowledged group. It is not synced each time: after a power
+/// cut it may name an older group, never one that was not durable.
+#[derive(Debug)]
+struct Witness {
+    file: File,
+    found: Option<u64>,
+}
+
+impl Witness {
+    fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(WITNESS_FILE);
+        let options = OpenOptions::new().read(true).write(true).create(true).clone();
+        let file = options.open(&path).map_err(|e| unavailable(&path, &e))?;
+        let bytes = std::fs::read(&path).map_err(|e| unavailable(&path, &e))?;
+        Ok(Self { file, found: Self::decode(&bytes) })
+    }
+
+    fn encode(sequence: u64) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        let number = sequence.to_be_bytes();
+        bytes[..8].copy_from_slice(&number);
+        bytes[8..].copy_from_slice(&crc32fast::hash(&number).to_be_bytes());
+        bytes
+    }
+
+    /// `None` when it is absent or torn: it can only ever prove that something is missing.
+    fn decode(bytes: &[u8]) -> Option<u64> {
+        let sequence = u64::from_be_bytes(*bytes.first_chunk()?);
+        (Self::encode(sequence) == bytes).then_some(sequence)
+    }
+
+    fn write(&self, sequence: u64) -> std::io::Result<()> {
+        write_at_start(&self.file, &Self::encode(sequence))
+    }
+}
+
+#[cfg(unix)]
+fn write_at_start(file: &File, bytes: &[u8]) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
+}
+
+#[cfg(not(unix))]
+fn write_at_start(mut file: &File, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::{Seek, SeekFrom, Write};
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(bytes)
+}
+
+/// Runs sled code that may panic on damaged files.
+fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(done) => done.map_err(from_sled),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic");
+            Err(StoreError::Corrupt(format!("sled cannot read it: {text}")))
+        }
+    }
+}
+
+fn from_sled(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => {
+            StoreError::Locked(e.to_string())
+        }
+        sled::Error::Io(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            StoreError::Corrupt(format!("a file ends early: {e}"))
+        }
+        sled::Error::Io(e) => StoreError::Unavailable(e.to_string()),
+        sled::Error::Unsupported(why) => StoreError::Format(why),
+        sled::Error::CollectionNotFound(_) => StoreError::Corrupt("the tree is gone".to_owned()),
+        sled::Error::ReportableBug(why) => StoreError::Corrupt(why),
+        sled::Error::Corruption { at, .. } => StoreError::Corrupt(match at {
+            Some(at) => format!("sled finds damage at {at:?}"),
+            None => "sled finds damage".to_owned(),
+        }),
+    }
+}
+
+fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Add, Revision, Table, Value};
+
+    fn key(n: u64) -> Key {
+        Key::of(Table::Live).number(n)
+    }
+
+    fn insert(n: u64, value: impl Into<Value>) -> Batch {
+        let mut batch = Batch::new("acme");
+        batch.insert(key(n), value.into());
+        let counter = Counter::new("acme", "available");
+        batch.add(Add { counter, delta: 1, min: 0, max: 1_000 });
+        batch
+    }
+
+    #[tokio::test]
+    async fn keeps_what_it_acknowledged() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = Value::from(vec![7_u8; 100_000]);
+        {
+            let store = SledStore::open(dir.path()).unwrap();
+            assert_eq!(store.commit(insert(1, "a")).await.unwrap().counters, [1]);
+            assert_eq!(store.commit(insert(2, long.clone())).await.unwrap().counters, [2]);
+            assert!(matches!(
+                store.commit(insert(1, "b")).await,
+                Err(CommitError::Conflict { key: k }) if k == key(1)
+            ));
+        }
+        let store = SledStore::open(dir.path()).unwrap();
+        let found = store.get(&[key(1), key(2), key(3)]).await.unwrap();
+        assert_eq!(found[0].as_ref().unwrap().value, "a");
+        assert_eq!(found[1].as_ref().unwrap().value, long);
+        assert_eq!(found[2], None);
+        assert_eq!(store.counters(&[Counter::new("acme", "available")]).await.unwrap(), [2]);
+        let revision = found[1].as_ref().unwrap().revision;
+        let mut batch = Batch::new("acme");
+        batch.remove(key(2), Revision(revision.0 + 9));
+        assert!(matches!(store.commit(batch).await, Err(CommitError::Conflict { .. })));
+        let mut batch = Batch::new("acme");
+        batch.remove(key(2), revision);
+        store.commit(batch).await.unwrap();
+        assert_eq!(store.scan(&Key::of(Table::Live).prefix(), 9).await.unwrap().len(), 1);
+        drop(store);
+        SledStore::open(dir.path()).unwrap();
+    }
+}
