@@ -6,6 +6,7 @@ pub mod ids;
 pub mod ledger;
 pub mod limits;
 pub mod pipeline;
+pub mod schedule;
 pub mod store;
 pub mod time;
 pub use error::{ErrorKind, RunError};
