@@ -5,6 +5,7 @@ pub mod expr;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
+mod nearest;
 pub mod pipeline;
 pub mod schedule;
 pub mod store;
