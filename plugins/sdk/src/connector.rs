@@ -281,12 +281,17 @@ impl Credential {
         Self::of(name, CredentialKind::Basic)
     }
 
-    /// An OAuth 2 access token with these scopes; the host refreshes it.
+    /// An OAuth 2 access token; the host refreshes it.
     #[must_use]
-    pub fn oauth2(name: &'static str, scopes: &'static [&'static str]) -> Self {
-        let mut made = Self::of(name, CredentialKind::Oauth2);
-        made.0.scopes = scopes;
-        made
+    pub fn oauth2(name: &'static str) -> Self {
+        Self::of(name, CredentialKind::Oauth2)
+    }
+
+    /// The scopes it needs, shown to the one who connects it.
+    #[must_use]
+    pub fn scopes(mut self, scopes: &'static [&'static str]) -> Self {
+        self.0.scopes = scopes;
+        self
     }
 
     /// Calls fail without it, before anything is sent.

@@ -2,7 +2,7 @@
 
 pub use schemars::{self, JsonSchema};
 pub use serde::{self, Deserialize, Serialize};
-pub use serde_json::{Value, json};
+pub use serde_json::{self, Value, json};
 
 pub use crate::{
     Action, Auth, Connector, Credential, Ctx, HttpError, HttpRequest, Level, Method, Response,
