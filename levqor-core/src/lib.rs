@@ -1,12 +1,15 @@
 //! The Levqor engine.
 pub mod connector;
+pub mod engine;
 pub mod error;
 pub mod expr;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
+pub mod machine;
 mod nearest;
 pub mod pipeline;
+pub mod run;
 pub mod schedule;
 pub mod store;
 pub mod time;

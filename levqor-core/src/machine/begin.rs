@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Moment;
-use crate::document::duration;
 use crate::error::{ErrorKind, RunError};
 use crate::expr::{ExprError, Template};
 use crate::limits;
@@ -26,13 +25,7 @@ pub(super) fn begin(level: &Level<'_>, step: &Step, at: &At, moment: &Moment) ->
 }
 
 /// The next attempt of a step that waited to be tried again.
-pub(super) fn reopen(
-    level: &Level<'_>,
-    step: &Step,
-    at: &At,
-    last: u32,
-    moment: &Moment,
-) -> Event {
+pub(super) fn reopen(level: &Level<'_>, step: &Step, at: &At, last: u32, moment: &Moment) -> Event {
     let StepKind::Call { info, .. } = &step.kind else {
         let error = RunError::new(ErrorKind::Internal, "run.corrupt", "not a call");
         return Event::StepFailed { at: at.clone(), step: step.id.clone(), error };
@@ -50,12 +43,7 @@ pub(super) fn reopen(
     )
 }
 
-fn try_begin(
-    level: &Level<'_>,
-    step: &Step,
-    at: &At,
-    moment: &Moment,
-) -> Result<Event, RunError> {
+fn try_begin(level: &Level<'_>, step: &Step, at: &At, moment: &Moment) -> Result<Event, RunError> {
     if let Some(condition) = &step.condition
         && !condition.eval_bool(level).map_err(|e| expression_error(&e, "if"))?
     {
@@ -173,7 +161,11 @@ fn wake_at(
     if let Some(wait) = wait {
         let value = wait.render(level).map_err(|e| expression_error(&e, "for"))?;
         let ms = match &value {
-            Value::String(text) => duration::parse(text).map_err(|e| bad(e.to_string()))?,
+            Value::String(text) => text
+                .parse::<jiff::SignedDuration>()
+                .ok()
+                .and_then(|d| u64::try_from(d.as_millis()).ok())
+                .ok_or_else(|| bad(format!("`{text}` is not a duration")))?,
             Value::Number(n) => n
                 .as_u64()
                 .and_then(|seconds| seconds.checked_mul(1_000))

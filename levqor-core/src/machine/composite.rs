@@ -5,9 +5,7 @@ use super::begin::expression_error;
 use super::next::{cancel_first_below, next_in_frame};
 use crate::error::{ErrorKind, RunError};
 use crate::pipeline::{Block, Join, OnItemError, Step, StepKind};
-use crate::run::{
-    At, Event, Frame, FrameStatus, Inside, InsideKind, Level, enter,
-};
+use crate::run::{At, Event, Frame, FrameStatus, Inside, InsideKind, Level, enter};
 
 /// The next event of a composite step under way.
 pub(super) fn next_inside(
@@ -168,11 +166,7 @@ impl Here<'_> {
             InsideKind::While { iteration, frame, .. } if *iteration > 0 => frame.output(),
             _ => Default::default(),
         };
-        Event::StepSucceeded {
-            at: at.clone(),
-            step: self.step.id.clone(),
-            output: Some(output),
-        }
+        Event::StepSucceeded { at: at.clone(), step: self.step.id.clone(), output: Some(output) }
     }
 
     fn parallel(&self, at: &mut At) -> Option<Event> {

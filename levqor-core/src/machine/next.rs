@@ -5,9 +5,7 @@ use super::begin::begin;
 use super::composite::next_inside;
 use crate::error::{ErrorKind, RunError};
 use crate::pipeline::{Block, Step, StepKind};
-use crate::run::{
-    At, Event, Frame, FrameStatus, Level, Node, RunState, RunStatus, WaitFor,
-};
+use crate::run::{At, Event, Frame, FrameStatus, Level, Node, RunState, RunStatus, WaitFor};
 
 /// The next event, to be applied before asking again. `None`: open attempts, time or people are
 /// waited for, or the run has ended.
@@ -77,10 +75,7 @@ fn finished(
 
 fn failed(error: RunError) -> Event {
     let dead = error.retryable
-        || matches!(
-            error.kind,
-            ErrorKind::Ambiguous | ErrorKind::PluginTrap | ErrorKind::Internal
-        );
+        || matches!(error.kind, ErrorKind::Ambiguous | ErrorKind::PluginTrap | ErrorKind::Internal);
     let status = if dead { RunStatus::Dead } else { RunStatus::Failed };
     finished(status, None, Some(error))
 }
@@ -95,7 +90,9 @@ pub(super) fn next_in_frame(level: &Level<'_>, at: &mut At, moment: &Moment) -> 
         }
         Some(needs) => (level.frame.cursor..nodes.len()).find_map(|index| {
             let ready = needs.get(index)?.iter().all(|n| {
-                nodes.get(*n as usize).is_some_and(|n| n.is_final() && !matches!(n, Node::Failed(_)))
+                nodes
+                    .get(*n as usize)
+                    .is_some_and(|n| n.is_final() && !matches!(n, Node::Failed(_)))
             });
             if ready { next_in_node(level, index, at, moment) } else { None }
         }),
@@ -150,7 +147,7 @@ fn wait_over(step: &Step, waits_for: &WaitFor, at: &At) -> Event {
 }
 
 /// Cancels the first active step of the whole run.
-pub(super) fn cancel_first(state: &RunState) -> Option<Event> {
+pub(crate) fn cancel_first(state: &RunState) -> Option<Event> {
     let mut first = None;
     state.each_active(&mut |at, step, _, _| {
         if first.is_none() {

@@ -68,7 +68,11 @@ pub(crate) fn interrupted(state: &RunState, at: &At, moment: &Moment) -> Option<
         let StepKind::Call { info, .. } = &step.kind else { return None };
         let step_id = step.id.clone();
         if info.idempotency != Idempotency::Unsafe && *attempt < limits::ATTEMPTS_MAX {
-            return Some(Event::AttemptInterrupted { at: at.clone(), step: step_id, attempt: *attempt });
+            return Some(Event::AttemptInterrupted {
+                at: at.clone(),
+                step: step_id,
+                attempt: *attempt,
+            });
         }
         let error = RunError::new(
             ErrorKind::Ambiguous,
@@ -108,7 +112,14 @@ fn failed(
         let wait = backoff_ms(policy, used.max(1), moment.random).max(after_ms.unwrap_or(0));
         moment.now.plus_ms(wait)
     });
-    Event::AttemptFailed { at: at.clone(), step: step.id.clone(), attempt, error, retry_at, counted }
+    Event::AttemptFailed {
+        at: at.clone(),
+        step: step.id.clone(),
+        attempt,
+        error,
+        retry_at,
+        counted,
+    }
 }
 
 /// The wait before the attempt after `failures` failures.
@@ -140,7 +151,7 @@ fn too_large(output: &Value) -> Option<RunError> {
 }
 
 /// About how many bytes a value takes as JSON, without writing it.
-fn json_bytes(value: &Value) -> usize {
+pub(crate) fn json_bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => items.iter().map(|v| json_bytes(v) + 1).sum::<usize>() + 2,
@@ -193,8 +204,10 @@ pub(crate) fn signal_approval(
 ) -> Result<Event, RunError> {
     let mut found = None;
     state.each_active(&mut |at, step, kind, node| {
-        if let (Node::Waiting { waits_for: WaitFor::Approval(_), .. }, StepKind::Approval { form_schema, .. }) =
-            (node, kind)
+        if let (
+            Node::Waiting { waits_for: WaitFor::Approval(_), .. },
+            StepKind::Approval { form_schema, .. },
+        ) = (node, kind)
             && (&**step == step_path || crate::run::path_of(&state.pipeline, at) == step_path)
         {
             found = Some((at.to_vec(), step.clone(), form_schema.clone()));

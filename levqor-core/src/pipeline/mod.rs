@@ -240,6 +240,27 @@ impl Pipeline {
         self.hash
     }
 
+    /// Whether a run may start with this input.
+    ///
+    /// # Errors
+    /// A [`RunError`](crate::RunError) of kind `invalid_input` that names every problem.
+    pub fn check_input(&self, input: &Value) -> Result<(), crate::RunError> {
+        let Some(schema) = &self.input else { return Ok(()) };
+        let problems: Vec<String> = schema
+            .validator
+            .iter_errors(input)
+            .map(|e| format!("{}: {}", e.instance_path(), e.masked()))
+            .collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(crate::RunError::new(
+            crate::ErrorKind::InvalidInput,
+            "run.input_invalid",
+            format!("the input does not fit the pipeline: {}", problems.join("; ")),
+        ))
+    }
+
     /// The document as canonical JSON.
     #[must_use]
     pub fn source(&self) -> &str {

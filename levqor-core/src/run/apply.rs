@@ -88,7 +88,9 @@ impl RunState {
                 self.set(
                     at,
                     match retry_at {
-                        Some(due) => Node::Retrying { attempt: *attempt, failures, input, due: *due },
+                        Some(due) => {
+                            Node::Retrying { attempt: *attempt, failures, input, due: *due }
+                        }
                         None => Node::Failed(Box::new(error.clone())),
                     },
                 )
@@ -137,14 +139,13 @@ impl RunState {
     }
 
     fn succeed(&mut self, at: &[u32], output: Option<&Arc<Value>>) -> Result<(), Corrupt> {
-        let (step, node) = self.node(at)?;
-        if let (StepKind::Stop { .. }, Some(output)) = (&step.kind, output) {
-            self.stopped = Some(output.clone());
+        if let Some(output) = output {
+            if matches!(self.node(at)?.0.kind, StepKind::Stop { .. }) {
+                self.stopped = Some(output.clone());
+            }
+            return self.set(at, Node::Done(output.clone()));
         }
-        let (step, node) = match output {
-            Some(output) => return self.set(at, Node::Done(output.clone())),
-            None => (step, node),
-        };
+        let (step, node) = self.node(at)?;
         let Node::Inside(inside) = node else {
             return Err(Corrupt("a step without output is not composite".to_owned()));
         };
@@ -164,7 +165,7 @@ impl RunState {
                 InsideKind::ForEach { items, next: 0, frames: Default::default(), outputs }
             }
             StepKind::While { body, .. } => {
-                InsideKind::While { iteration: 0, frame: Frame::new(body), last: Arc::default() }
+                InsideKind::While { iteration: 0, frame: Frame::new(body) }
             }
             StepKind::Parallel { branches, .. } => InsideKind::Parallel {
                 frames: branches.iter().map(|b| Frame::new(&b.body)).collect(),
@@ -212,12 +213,9 @@ impl RunState {
             }
             (
                 Event::LoopContinued { iteration: next, .. },
-                InsideKind::While { iteration, frame, last },
+                InsideKind::While { iteration, frame },
             ) => {
                 let StepKind::While { body, .. } = &step.kind else { return Err(wrong()) };
-                if *next > 0 {
-                    *last = frame.output();
-                }
                 *frame = Frame::new(body);
                 *iteration = *next;
             }
@@ -338,7 +336,6 @@ fn derive_output(step: &Step, inside: &Inside) -> Arc<Value> {
                     .collect(),
             ))
         }
-        (InsideKind::While { last, .. }, _) => last.clone(),
         (InsideKind::Try { phase, frame, output, .. }, StepKind::Try { catches, .. }) => {
             if *phase as usize > catches.len() { output.clone() } else { frame.output() }
         }

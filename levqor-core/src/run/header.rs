@@ -92,9 +92,9 @@ pub struct Header {
     /// Names of events it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Arc<str>>,
-    /// Its concurrency key, where the document has one.
+    /// Its concurrency key and limit, where the document has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrency: Option<Arc<str>>,
+    pub concurrency: Option<(Arc<str>, u32)>,
     /// Credits captured so far.
     #[serde(default)]
     pub captured: u64,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::pipeline::{Block, Pipeline, StepKind};
+use crate::pipeline::{Block, Pipeline, Step, StepKind};
 
 /// The path of the step at `at`; ids and iterations only, so an edited document keeps it where the
 /// step keeps its id and place.
@@ -60,5 +60,20 @@ pub(crate) fn inner_block(kind: &StepKind, key: u32) -> Option<&Block> {
         },
         StepKind::Sub { pipeline, .. } => (key == 0).then_some(&pipeline.root),
         _ => None,
+    }
+}
+
+/// The step at `at`.
+pub(crate) fn step_at<'p>(pipeline: &'p Pipeline, at: &[u32]) -> Option<&'p Step> {
+    let mut block = match at.first()? {
+        0 => &pipeline.root,
+        _ => pipeline.on_failure.as_ref()?,
+    };
+    let mut rest = &at[1..];
+    loop {
+        let step = block.steps.get(*rest.first()? as usize)?;
+        let Some(&key) = rest.get(1) else { return Some(step) };
+        block = inner_block(&step.kind, key)?;
+        rest = &rest[2..];
     }
 }

@@ -24,11 +24,18 @@ pub(crate) struct Level<'a> {
 /// Names a level brings in.
 pub(crate) enum Bind<'a> {
     None,
-    Item { var: &'a str, item: Arc<Value>, index: u32 },
+    Item {
+        var: &'a str,
+        item: Arc<Value>,
+        index: u32,
+    },
     Index(u32),
     Error(&'a RunError),
     /// A boundary: nothing outside is in sight.
-    Inputs { input: Arc<Value>, vars: Arc<Value> },
+    Inputs {
+        input: Arc<Value>,
+        vars: Arc<Value>,
+    },
     /// `event` of a `match`.
     Event(Arc<Value>),
 }
@@ -146,7 +153,8 @@ impl Scope for Level<'_> {
             }
             if matches!(here.bind, Bind::Inputs { .. }) {
                 // `on_failure` sees the steps of the run.
-                let main = here.state.on_failure.as_ref().is_some_and(|f| std::ptr::eq(f, here.frame));
+                let main =
+                    here.state.on_failure.as_ref().is_some_and(|f| std::ptr::eq(f, here.frame));
                 let position = || here.state.pipeline.root.steps.iter().position(|s| &*s.id == id);
                 return if main { view(here.state.main.nodes.get(position()?)?) } else { None };
             }

@@ -60,10 +60,23 @@ pub(crate) enum Node {
     Failed(Box<RunError>),
     Cancelled,
     /// A connector call is under way.
-    Open { attempt: u32, failures: u32, input: Arc<Value>, hold: u64 },
+    Open {
+        attempt: u32,
+        failures: u32,
+        input: Arc<Value>,
+        hold: u64,
+    },
     /// Between two attempts.
-    Retrying { attempt: u32, failures: u32, input: Arc<Value>, due: Timestamp },
-    Waiting { waits_for: WaitFor, due: Option<Timestamp> },
+    Retrying {
+        attempt: u32,
+        failures: u32,
+        input: Arc<Value>,
+        due: Timestamp,
+    },
+    Waiting {
+        waits_for: WaitFor,
+        due: Option<Timestamp>,
+    },
     Inside(Box<Inside>),
 }
 
@@ -83,12 +96,29 @@ pub(crate) enum InsideKind {
         frames: BTreeMap<u32, Frame>,
         outputs: Vec<Option<Arc<Value>>>,
     },
-    While { iteration: u32, frame: Frame, last: Arc<Value> },
-    Parallel { frames: Vec<Frame> },
-    Switch { case: u32, frame: Frame },
+    While {
+        iteration: u32,
+        frame: Frame,
+        last: Arc<Value>,
+    },
+    Parallel {
+        frames: Vec<Frame>,
+    },
+    Switch {
+        case: u32,
+        frame: Frame,
+    },
     /// `output` is that of the body or catch, `error` the one pending.
-    Try { phase: u32, frame: Frame, error: Option<RunError>, output: Arc<Value> },
-    Sub { input: Arc<Value>, frame: Frame },
+    Try {
+        phase: u32,
+        frame: Frame,
+        error: Option<RunError>,
+        output: Arc<Value>,
+    },
+    Sub {
+        input: Arc<Value>,
+        frame: Frame,
+    },
 }
 
 /// What a frame has come to.
@@ -279,7 +309,7 @@ impl InsideKind {
     pub(crate) fn frames(&self) -> Vec<(u32, &Frame)> {
         match self {
             Self::ForEach { frames, .. } => frames.iter().map(|(k, f)| (*k, f)).collect(),
-            Self::While { iteration, frame, .. } => vec![(*iteration, frame)],
+            Self::While { iteration, frame } => vec![(*iteration, frame)],
             Self::Parallel { frames } => (0..).zip(frames.iter()).collect(),
             Self::Switch { case, frame } => vec![(*case, frame)],
             Self::Try { phase, frame, .. } => vec![(*phase, frame)],
@@ -298,7 +328,7 @@ impl InsideKind {
                 frames.get_mut(&key)
             }
             Self::Parallel { frames } => frames.get_mut(key as usize),
-            Self::While { iteration: k, frame, .. }
+            Self::While { iteration: k, frame }
             | Self::Switch { case: k, frame }
             | Self::Try { phase: k, frame, .. } => (*k == key).then_some(frame),
             Self::Sub { frame, .. } => (key == 0).then_some(frame),

@@ -1,0 +1,257 @@
+//! The loop: what is due becomes ready, what is ready is driven, until told to stop.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::cell::Cell;
+use super::drive::drive;
+use super::error::Error;
+use super::hot::{Hot, TimerKey};
+use super::{Engine, Inner, Spawner};
+use crate::ids::{Organization, RunId};
+use crate::time::Timestamp;
+
+/// How long a stopping engine waits for calls under way, in milliseconds.
+const GRACE_MS: u64 = 10_000;
+
+/// What [`Engine::tick`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tick {
+    /// It drove a run, or fired a schedule.
+    Worked,
+    /// Nothing is ready; the earliest timer stands at this moment, where there is one.
+    Idle(Option<Timestamp>),
+}
+
+/// How [`Engine::serve`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Runs whose calls were still under way after the grace time; they continue at the next open.
+    pub abandoned: usize,
+}
+
+impl Engine {
+    /// Drives runs on the present tokio runtime until `shutdown` completes, then lets calls under
+    /// way finish for at most 10 s.
+    ///
+    /// # Errors
+    /// When the store failed; every commit that was acknowledged stands.
+    pub async fn serve(&self, shutdown: impl Future<Output = ()> + Send) -> Result<Served, Error> {
+        let handle = tokio::runtime::Handle::current();
+        let spawner: Spawner = Arc::new(move |future| {
+            handle.spawn(future);
+        });
+        self.serve_on(spawner, shutdown).await
+    }
+
+    /// The same with another executor, for simulations.
+    ///
+    /// # Errors
+    /// As [`Engine::serve`].
+    pub async fn serve_on(
+        &self,
+        spawner: Spawner,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<Served, Error> {
+        let inner = &self.inner;
+        inner.hot.lock().stopping = false;
+        *inner.spawner.lock() = Some(spawner.clone());
+        let mut shutdown = std::pin::pin!(shutdown.fuse());
+        let mut next_sweep = inner.clock.now().plus_ms(inner.options.lease_ms / 3);
+        loop {
+            if let Some(error) = inner.failure.lock().take() {
+                *inner.spawner.lock() = None;
+                return Err(error);
+            }
+            if inner.options.shared && inner.clock.now() >= next_sweep {
+                inner.sweep().await?;
+                next_sweep = inner.clock.now().plus_ms(inner.options.lease_ms / 3);
+            }
+            let next = inner.dispatch(&spawner);
+            let due = match (next, inner.options.shared) {
+                (Some(due), true) => Some(due.min(next_sweep)),
+                (None, true) => Some(next_sweep),
+                (due, false) => due,
+            };
+            let timer = async {
+                match due {
+                    Some(due) => inner.clock.sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                () = inner.wake.notified() => {}
+                () = timer => {}
+            }
+        }
+        Ok(self.drain().await)
+    }
+
+    async fn drain(&self) -> Served {
+        let inner = &self.inner;
+        let cells: Vec<Arc<Cell>> = {
+            let mut hot = inner.hot.lock();
+            hot.stopping = true;
+            hot.active.values().cloned().collect()
+        };
+        *inner.spawner.lock() = None;
+        for cell in cells {
+            cell.changed.notify_one();
+        }
+        let over = inner.clock.sleep_until(inner.clock.now().plus_ms(GRACE_MS));
+        let mut over = std::pin::pin!(over);
+        loop {
+            let left = inner.hot.lock().active.len();
+            if left == 0 {
+                return Served { abandoned: 0 };
+            }
+            tokio::select! {
+                biased;
+                () = inner.wake.notified() => {}
+                () = &mut over => return Served { abandoned: left },
+            }
+        }
+    }
+
+    /// One bounded unit of work: fires what is due, then drives one ready run until it ends, parks
+    /// or waits for its own calls (which are awaited here).
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn tick(&self) -> Result<Tick, Error> {
+        let inner = &self.inner;
+        if let Some(error) = inner.failure.lock().take() {
+            return Err(error);
+        }
+        let fired = 0;
+        let cell = {
+            let mut hot = inner.hot.lock();
+            // Ticking after a `serve` that ended: the engine works again.
+            hot.stopping &= inner.spawner.lock().is_some();
+            inner.fire_runs(&mut hot);
+            inner.claim(&mut hot)
+        };
+        let Some(cell) = cell else {
+            let next = inner.hot.lock().timers.first().map(|(at, _)| *at);
+            return Ok(if fired > 0 { Tick::Worked } else { Tick::Idle(next) });
+        };
+        drive(inner.clone(), cell).await;
+        Ok(Tick::Worked)
+    }
+
+    /// Ticks until nothing is ready now. Returns the earliest timer.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn run_until_idle(&self) -> Result<Option<Timestamp>, Error> {
+        loop {
+            if let Tick::Idle(next) = self.tick().await? {
+                return Ok(next);
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Moves parked runs that are due to the ready queue.
+    fn fire_runs(&self, hot: &mut Hot) {
+        let now = self.clock.now();
+        while let Some((due, key)) = hot.timers.first().cloned() {
+            if due > now {
+                break;
+            }
+            let TimerKey::Run(run, organization) = &key else { break };
+            hot.timers.remove(&(due, key.clone()));
+            hot.parked.remove(run);
+            hot.ready.push(organization, *run, 3);
+        }
+    }
+
+    fn claim(&self, hot: &mut Hot) -> Option<Arc<Cell>> {
+        if hot.stopping || hot.active.len() >= self.options.slots {
+            return None;
+        }
+        loop {
+            let (organization, run) = hot.ready.pop(&|_| true)?;
+            // A run may stand in the queue twice (woken by time and by an event).
+            if !hot.active.contains_key(&run) {
+                let cell = Cell::new(organization, run, None);
+                hot.set_active(&cell);
+                return Some(cell);
+            }
+        }
+    }
+
+    /// Fires timers and spawns drivers while there are slots. Returns the next timer.
+    fn dispatch(self: &Arc<Self>, spawner: &Spawner) -> Option<Timestamp> {
+        loop {
+            let mut hot = self.hot.lock();
+            self.fire_runs(&mut hot);
+            match self.claim(&mut hot) {
+                Some(cell) => {
+                    drop(hot);
+                    spawner(drive(self.clone(), cell).boxed());
+                }
+                None => return hot.timers.first().map(|(at, _)| *at),
+            }
+        }
+    }
+
+    /// Spawns a driver for a run that was claimed at its start.
+    pub(crate) fn spawn_claimed(self: &Arc<Self>, cell: Arc<Cell>) {
+        let spawner = self.spawner.lock().clone();
+        match spawner {
+            Some(spawner) => spawner(drive(self.clone(), cell).boxed()),
+            None => {
+                // The engine stopped in between: the run waits for the next serve.
+                let mut hot = self.hot.lock();
+                hot.clear_active(&cell);
+                hot.ready.push(&cell.organization, cell.run, 3);
+            }
+        }
+    }
+
+    /// On a shared store: finds runs that others left or started, and renews our leases.
+    async fn sweep(&self) -> Result<(), Error> {
+        let cells: Vec<Arc<Cell>> = self.hot.lock().active.values().cloned().collect();
+        for cell in cells {
+            let Ok(mut guard) = cell.live.try_lock() else { continue };
+            let now = self.clock.now();
+            if let Some(live) = guard.as_mut()
+                && live.leased
+            {
+                let hold = super::cell::Hold::Lease;
+                let renewed =
+                    super::cell::commit(self, &cell.organization, live, Vec::new(), hold, now);
+                if renewed.await.is_err() {
+                    // Refused or unknown: the driver finds out at its next commit.
+                    *guard = None;
+                    cell.changed.notify_one();
+                }
+            }
+        }
+        let mut range = crate::store::Key::of(crate::store::Table::Live).prefix();
+        loop {
+            let page = self.store.scan(&range, super::OPEN_PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = range.after(&last.clone());
+            for (key, record) in &page {
+                let (organization, run) = super::codec::read_run_key(key)?;
+                let header = super::codec::read_header(&record.value)?;
+                self.adopt(&organization, run, &header);
+            }
+        }
+    }
+
+    fn adopt(&self, organization: &Organization, run: RunId, header: &crate::run::Header) {
+        let mut hot = self.hot.lock();
+        let known = hot.active.contains_key(&run) || hot.parked.contains_key(&run);
+        if !known && !self.leased_by_other(header) && header.concurrency.is_none() {
+            hot.shelve(organization, run, header);
+        }
+    }
+}

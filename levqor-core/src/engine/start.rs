@@ -1,0 +1,486 @@
+//! Accepting a run: checked, counted, claimed where a slot is free, all in one commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::cell::{self, Cell, Hold, Live};
+use super::error::Error;
+use super::view::RunResult;
+use super::{Engine, Inner, codec, drive};
+use crate::error::{ErrorKind, RunError};
+use crate::ids::{ContentHash, Organization, RunId};
+use crate::limits;
+use crate::machine::{self, Moment};
+use crate::pipeline::{OnLimit, Pipeline};
+use crate::run::{Event, Header, Level, Origin, RunState, RunStatus, Started};
+use crate::store::{Batch, CommitError, Key, Revision, Table};
+use crate::time::Timestamp;
+
+/// A request to start a run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Start {
+    /// Whose run it is.
+    pub organization: Organization,
+    /// What to run.
+    pub pipeline: Arc<Pipeline>,
+    /// Its input; must fit the pipeline's `input_schema`.
+    pub input: Value,
+    /// The same key with the same pipeline and input starts one run only.
+    pub idempotency_key: Option<String>,
+    /// Who starts it, for people.
+    pub principal: Option<String>,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// 1 (first) to 5 (last); the document's where absent.
+    pub priority: Option<u8>,
+    /// Most credits it may capture; the document's limit holds as well.
+    pub max_credits: Option<u64>,
+    /// Not before this moment.
+    pub delay_until: Option<Timestamp>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    pub(crate) origin: Option<Box<Origin>>,
+    /// Written in the same commit: a schedule's advance, a dead letter's mark.
+    pub(crate) along: Batch,
+}
+
+impl Start {
+    /// A run of `pipeline` with `input`, for organization `local`.
+    #[must_use]
+    pub fn new(pipeline: Arc<Pipeline>, input: Value) -> Self {
+        Self {
+            organization: Organization::local(),
+            pipeline,
+            input,
+            idempotency_key: None,
+            principal: None,
+            labels: BTreeMap::new(),
+            priority: None,
+            max_credits: None,
+            delay_until: None,
+            traceparent: None,
+            origin: None,
+            along: Batch::default(),
+        }
+    }
+
+    /// For this organization.
+    #[must_use]
+    pub fn organization(mut self, organization: Organization) -> Self {
+        self.organization = organization;
+        self
+    }
+
+    /// Under this idempotency key.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+}
+
+/// A run that was accepted.
+#[derive(Debug)]
+pub struct RunHandle {
+    id: RunId,
+    organization: Organization,
+    replayed: bool,
+    engine: Engine,
+    ended: Option<oneshot::Receiver<RunResult>>,
+}
+
+impl RunHandle {
+    /// The run's id.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// Whether an earlier request with the same idempotency key had started it.
+    #[must_use]
+    pub fn replayed(&self) -> bool {
+        self.replayed
+    }
+
+    /// Waits until the run has ended. Needs somebody to drive the engine ([`Engine::serve`]).
+    ///
+    /// # Errors
+    /// When the engine stopped before the run ended.
+    pub async fn wait(self) -> Result<RunResult, Error> {
+        if let Some(ended) = self.ended
+            && let Ok(result) = ended.await
+        {
+            return Ok(result);
+        }
+        self.engine.wait(&self.organization, self.id).await
+    }
+}
+
+/// What an idempotency key started.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeyRecord {
+    v: u8,
+    run: RunId,
+    fingerprint: ContentHash,
+    at: Timestamp,
+}
+
+impl Engine {
+    /// Accepts a run. After `Ok` it is durable and will be driven to its end, whatever crashes.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for input, quota, budget, queue depth, or a key used for another request;
+    /// [`Error::Commit`] when the store did not take it.
+    pub async fn start(&self, start: Start) -> Result<RunHandle, Error> {
+        let inner = &self.inner;
+        check(&start)?;
+        let mut along = start.along.clone();
+        let known = KeyUse::of(&start)?;
+        if let Some(known) = &known
+            && let Some(run) = known.started(inner).await?
+        {
+            return Ok(self.handle(run, &start.organization, true, None));
+        }
+        inner.remember_version(&start.organization, &start.pipeline, &mut along).await?;
+        let now = inner.clock.now();
+        let run = inner.ids.run_id(now);
+        if let Some(known) = &known {
+            known.insert(&mut along, run, now);
+        }
+        match inner.accept(&start, run, now, along).await {
+            Ok(ended) => Ok(self.handle(run, &start.organization, false, ended)),
+            Err(Error::Commit(CommitError::Conflict { key })) => match known {
+                // Another request with the same key won the race.
+                Some(known) if known.key == key => match known.started(inner).await? {
+                    Some(run) => Ok(self.handle(run, &start.organization, true, None)),
+                    None => Err(Error::Commit(CommitError::Conflict { key })),
+                },
+                _ => Err(Error::Commit(CommitError::Conflict { key })),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    fn handle(
+        &self,
+        id: RunId,
+        organization: &Organization,
+        replayed: bool,
+        ended: Option<oneshot::Receiver<RunResult>>,
+    ) -> RunHandle {
+        let organization = organization.clone();
+        RunHandle { id, organization, replayed, engine: self.clone(), ended }
+    }
+}
+
+fn check(start: &Start) -> Result<(), Error> {
+    let refuse = |code, message| {
+        Err(Error::Refused(RunError::new(ErrorKind::InvalidInput, code, message)))
+    };
+    if machine::json_bytes(&start.input) > limits::INPUT_BYTES_MAX {
+        let message = format!("the input is over {} bytes", limits::INPUT_BYTES_MAX);
+        return refuse("run.input_too_large", message);
+    }
+    if start.priority.is_some_and(|p| !(1..=5).contains(&p)) {
+        return refuse("run.bad_priority", "a priority is 1 to 5".to_owned());
+    }
+    start.pipeline.check_input(&start.input)?;
+    Ok(())
+}
+
+/// An idempotency key in use.
+struct KeyUse {
+    key: Key,
+    fingerprint: ContentHash,
+}
+
+impl KeyUse {
+    fn of(start: &Start) -> Result<Option<Self>, Error> {
+        let Some(text) = &start.idempotency_key else { return Ok(None) };
+        let good = (1..=limits::IDEMPOTENCY_KEY_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic());
+        if !good {
+            return Err(Error::Refused(RunError::new(
+                ErrorKind::InvalidInput,
+                "idempotency.bad_key",
+                "an idempotency key is 1 to 255 visible ASCII characters",
+            )));
+        }
+        let key = Key::of(Table::Idempotency).text(start.organization.as_str()).text(text);
+        let request = format!("{} {}", start.pipeline.hash(), start.input);
+        Ok(Some(Self { key, fingerprint: ContentHash::of(request.as_bytes()) }))
+    }
+
+    async fn started(&self, inner: &Inner) -> Result<Option<RunId>, Error> {
+        let found = inner.store.get(std::slice::from_ref(&self.key)).await?.pop().flatten();
+        let Some(record) = found else { return Ok(None) };
+        let record: KeyRecord = codec::read(&record.value, "idempotency key")?;
+        if record.fingerprint != self.fingerprint {
+            return Err(Error::Refused(RunError::new(
+                ErrorKind::Conflict,
+                "idempotency.reused",
+                "this idempotency key was used for another pipeline or input",
+            )));
+        }
+        Ok(Some(record.run))
+    }
+
+    fn insert(&self, batch: &mut Batch, run: RunId, at: Timestamp) {
+        let record = KeyRecord { v: 1, run, fingerprint: self.fingerprint, at };
+        batch.insert(self.key.clone(), codec::to_value(&record));
+    }
+}
+
+impl Inner {
+    async fn accept(
+        self: &Arc<Self>,
+        start: &Start,
+        run: RunId,
+        now: Timestamp,
+        along: Batch,
+    ) -> Result<Option<oneshot::Receiver<RunResult>>, Error> {
+        let mut live = new_run(start, run, now);
+        let concurrency = concurrency_of(start, &live.state, now)?;
+        live.header.concurrency.clone_from(&concurrency);
+        let enters = self.enter_concurrency(start, run, concurrency.as_ref())?;
+        let cell = Cell::new(start.organization.clone(), run, None);
+        let claimed = enters && start.delay_until.is_none() && self.claim_at_start(&cell);
+        let begun = self.begin(start, live, &cell, claimed, now, along).await;
+        if begun.is_err() {
+            let mut hot = self.hot.lock();
+            hot.clear_active(&cell);
+            hot.watchers.remove(&run);
+            if let Some((key, _)) = &concurrency {
+                hot.leave_key(run, key);
+            }
+        } else if let (false, Some((key, _))) = (enters, &concurrency) {
+            let priority = start.priority.unwrap_or(start.pipeline.priority);
+            let mut hot = self.hot.lock();
+            let line = hot.keys.entry(key.clone()).or_default();
+            line.line.push_back((start.organization.clone(), run, priority));
+        }
+        begun
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        start: &Start,
+        mut live: Live,
+        cell: &Arc<Cell>,
+        claimed: bool,
+        now: Timestamp,
+        along: Batch,
+    ) -> Result<Option<oneshot::Receiver<RunResult>>, Error> {
+        let mut events = vec![Event::RunStarted(Box::new((*live.state.started).clone()))];
+        let mut more = false;
+        if claimed {
+            let moment = Moment { now, random: self.ids.random(), may_hold: true };
+            more = drive::advance(&mut live.state, &moment, &mut events)?;
+        }
+        let hold = if claimed { Hold::Lease } else { Hold::Free };
+        let (mut batch, mut header) = cell::transition(
+            self, &start.organization, &live, events, hold, now, Some(()),
+        );
+        if let (false, Some(at)) = (claimed, start.delay_until) {
+            header.due = Some(at);
+            rewrite_header(&mut batch, &start.organization, cell.run, &header);
+        }
+        merge(&mut batch, along);
+        let (sender, receiver) = oneshot::channel();
+        self.hot.lock().watchers.entry(cell.run).or_default().push(sender);
+        let committed = self.commit_start(batch, &start.organization, cell.run).await?;
+        (live.header, live.revision, live.leased) = (header, committed, claimed);
+        self.committed(cell.run, live.header.seq);
+        if live.state.status().is_final() {
+            self.run_ended(cell, &live);
+            self.driver_over(cell);
+        } else if claimed {
+            let _ = more;
+            *cell.live.lock().await = Some(live);
+            self.spawn_claimed(cell.clone());
+        } else if live.header.concurrency.is_none() || self.is_inside(&live, cell.run) {
+            self.hot.lock().shelve(&start.organization, cell.run, &live.header);
+            self.wake.notify_one();
+        }
+        Ok(Some(receiver))
+    }
+
+    async fn commit_start(
+        &self,
+        batch: Batch,
+        organization: &Organization,
+        run: RunId,
+    ) -> Result<Revision, Error> {
+        match self.store.commit(batch).await {
+            Ok(committed) => Ok(committed.revision),
+            Err(CommitError::Unknown) => {
+                // The id is new: if a header stands there, it is ours.
+                let keys = [codec::live_key(organization, run), codec::done_key(organization, run)];
+                let found = self.store.get(&keys).await?.into_iter().flatten().next();
+                found.map(|r| r.revision).ok_or(Error::Commit(CommitError::Unknown))
+            }
+            Err(CommitError::Bound { counter, value }) if &*counter.slot == cell::AVAILABLE => {
+                let message = format!("the balance of {value} credits does not cover the first step");
+                Err(RunError::new(ErrorKind::BudgetExceeded, "credits.insufficient", message).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn is_inside(&self, live: &Live, run: RunId) -> bool {
+        let Some((key, _)) = &live.header.concurrency else { return true };
+        self.hot.lock().keys.get(key).is_some_and(|line| line.inside.contains(&run))
+    }
+
+    fn claim_at_start(&self, cell: &Arc<Cell>) -> bool {
+        let serving = self.spawner.lock().is_some();
+        let mut hot = self.hot.lock();
+        let free = serving
+            && !hot.stopping
+            && hot.ready.len() == 0
+            && hot.active.len() < self.options.slots;
+        if free {
+            hot.set_active(cell);
+        }
+        free
+    }
+
+    /// Whether the run may begin now, as its document's `concurrency` says.
+    fn enter_concurrency(
+        self: &Arc<Self>,
+        start: &Start,
+        run: RunId,
+        concurrency: Option<&(Arc<str>, u32)>,
+    ) -> Result<bool, Error> {
+        let mut hot = self.hot.lock();
+        if hot.ready.len() >= self.options.queue_depth as usize {
+            return Err(Error::Refused(RunError::new(
+                ErrorKind::RateLimited,
+                "queue.full",
+                format!("{} runs are waiting already", hot.ready.len()),
+            )));
+        }
+        let (Some((key, limit)), Some(rule)) = (concurrency, &start.pipeline.concurrency) else {
+            return Ok(true);
+        };
+        if hot.enter_key(run, key, *limit) {
+            return Ok(true);
+        }
+        match rule.on_limit {
+            OnLimit::Queue => Ok(false),
+            OnLimit::Skip => Err(Error::Refused(RunError::new(
+                ErrorKind::Conflict,
+                "run.concurrency_skipped",
+                format!("{limit} run(s) with this concurrency key are not finished"),
+            ))),
+            OnLimit::CancelRunning => {
+                let line: Vec<RunId> =
+                    hot.keys.get(key).map(|l| l.inside.iter().copied().collect()).unwrap_or_default();
+                drop(hot);
+                self.cancel_in_background(&start.organization, line);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Adds the pipeline's version, and those of its sub-pipelines, to the batch unless stored.
+    pub(crate) async fn remember_version(
+        &self,
+        organization: &Organization,
+        pipeline: &Arc<Pipeline>,
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
+        let mut all = vec![pipeline.clone()];
+        while let Some(pipeline) = all.pop() {
+            all.extend(pipeline.subs.values().cloned());
+            let known = (organization.clone(), pipeline.hash());
+            if self.pipelines.lock().contains_key(&known) {
+                continue;
+            }
+            let key = super::pipelines::version_key(organization, pipeline.hash());
+            if self.store.get(std::slice::from_ref(&key)).await?[0].is_none()
+                && !batch.set.iter().any(|(k, _)| *k == key)
+            {
+                // Content-addressed: whoever writes it writes the same.
+                batch.set.push((key, super::pipelines::version_value(&pipeline)));
+            }
+            self.keep_pipeline(known, pipeline);
+        }
+        Ok(())
+    }
+}
+
+fn new_run(start: &Start, run: RunId, now: Timestamp) -> Live {
+    let pipeline = &start.pipeline;
+    let started = Started {
+        pipeline: pipeline.name.clone(),
+        hash: pipeline.hash,
+        input: Arc::new(start.input.clone()),
+        at: now,
+        principal: start.principal.clone(),
+        labels: start.labels.clone(),
+        traceparent: start.traceparent.clone(),
+        max_credits: match (pipeline.limits.credits, start.max_credits) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        },
+        deadline: pipeline.timeout_ms.map(|ms| start.delay_until.unwrap_or(now).plus_ms(ms)),
+        origin: start.origin.clone(),
+    };
+    let header = Header {
+        v: 1,
+        pipeline: pipeline.name.clone(),
+        hash: pipeline.hash,
+        status: RunStatus::Queued,
+        priority: start.priority.unwrap_or(pipeline.priority),
+        created: now,
+        seq: 0,
+        epoch: 0,
+        lease: None,
+        due: None,
+        events: Vec::new(),
+        concurrency: None,
+        captured: 0,
+        held: 0,
+        ended: None,
+    };
+    let state = RunState::new(run, start.organization.clone(), pipeline.clone(), started);
+    Live { header, revision: Revision(0), state, leased: false }
+}
+
+fn concurrency_of(
+    start: &Start,
+    state: &RunState,
+    now: Timestamp,
+) -> Result<Option<(Arc<str>, u32)>, Error> {
+    let Some(rule) = &start.pipeline.concurrency else { return Ok(None) };
+    let Some(level) = Level::root(state, 0, now) else { return Ok(None) };
+    let key = rule.key.render(&level).map_err(|e| {
+        let message = format!("in `concurrency.key`: {}", e.message);
+        RunError::new(ErrorKind::InvalidInput, e.code, message)
+    })?;
+    let text = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+    let key = format!("{}/{}/{text}", start.organization, start.pipeline.name);
+    Ok(Some((key.into(), rule.limit.max(1))))
+}
+
+fn rewrite_header(batch: &mut Batch, organization: &Organization, run: RunId, header: &Header) {
+    let key = codec::live_key(organization, run);
+    if let Some((_, value)) = batch.set.iter_mut().find(|(k, _)| *k == key) {
+        *value = codec::write_header(header);
+    }
+}
+
+fn merge(batch: &mut Batch, along: Batch) {
+    batch.expect.extend(along.expect);
+    batch.set.extend(along.set);
+    batch.delete.extend(along.delete);
+    for add in along.add {
+        batch.add(add);
+    }
+}
