@@ -12,9 +12,7 @@ use super::codec;
 use super::error::Error;
 use crate::ids::{Organization, RunId};
 use crate::machine::{self, Moment};
-use crate::run::{
-    Event, Header, JournalRecord, Lease, Node, RunState, RunStatus, WaitFor,
-};
+use crate::run::{Event, Header, JournalRecord, Lease, Node, RunState, RunStatus, WaitFor};
 use crate::store::{Add, Batch, CommitError, Counter, Revision};
 use crate::time::Timestamp;
 
@@ -119,11 +117,8 @@ pub(crate) async fn commit(
             } else {
                 codec::live_key(organization, live.state.id())
             };
-            let found = inner
-                .store
-                .get(&[record_key, key])
-                .await
-                .map_err(|_| CommitError::Unknown)?;
+            let found =
+                inner.store.get(&[record_key, key]).await.map_err(|_| CommitError::Unknown)?;
             match (&found[..], written) {
                 ([Some(record), Some(head)], Some(written)) if record.value == written => {
                     head.revision

@@ -40,7 +40,8 @@ pub(crate) fn read_run_key(key: &Key) -> Result<(Organization, RunId), Error> {
     let bad = || corrupt(format!("{key:?} is not a run's key"));
     let body = key.as_bytes().get(1..).ok_or_else(bad)?;
     let end = body.iter().position(|b| *b == 0).ok_or_else(bad)?;
-    let organization = std::str::from_utf8(&body[..end]).ok().and_then(|t| Organization::new(t).ok());
+    let organization =
+        std::str::from_utf8(&body[..end]).ok().and_then(|t| Organization::new(t).ok());
     let bits: [u8; 16] = body[end + 1..].try_into().map_err(|_| bad())?;
     Ok((organization.ok_or_else(bad)?, RunId::from_u128(!u128::from_be_bytes(bits))))
 }

@@ -50,7 +50,8 @@ impl Engine {
                 state.apply(&event)?;
                 events.push(event);
             }
-            let error = RunError::new(ErrorKind::Cancelled, "run.cancelled", "the run was cancelled");
+            let error =
+                RunError::new(ErrorKind::Cancelled, "run.cancelled", "the run was cancelled");
             let end = Event::RunFinished {
                 status: RunStatus::Cancelled,
                 output: None,
@@ -323,9 +324,7 @@ impl Inner {
         let hot = self.hot.lock();
         let key = (organization.clone(), Arc::from(name));
         let mut runs = hot.waiting.get(&key).cloned().unwrap_or_default();
-        runs.extend(
-            hot.active.values().filter(|c| c.organization == *organization).map(|c| c.run),
-        );
+        runs.extend(hot.active.values().filter(|c| c.organization == *organization).map(|c| c.run));
         runs
     }
 
@@ -345,14 +344,18 @@ impl Inner {
         }));
     }
 
-    async fn past(&self, organization: &Organization, run: RunId) -> Result<Past, Error> {
+    async fn past(
+        &self,
+        organization: &Organization,
+        run: RunId,
+    ) -> Result<Past<Box<Started>>, Error> {
         let keys = [codec::live_key(organization, run), codec::done_key(organization, run)];
         let Some(record) = self.store.get(&keys).await?.into_iter().flatten().next() else {
             return Err(Error::NotFound { what: "run", id: run.to_string() });
         };
         let header = codec::read_header(&record.value)?;
         let pipeline = self.pipeline(organization, header.hash).await?;
-        let mut past = Past { run, started: None, pipeline, outputs: BTreeMap::new() };
+        let mut past: Past = Past { run, started: None, pipeline, outputs: BTreeMap::new() };
         for (_, record) in codec::read_journal(&*self.store, run, 0, header.seq).await? {
             past.read(record.events);
         }

@@ -7,9 +7,6 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::future::{AbortHandle, Abortable, Aborted, BoxFuture};
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use super::Inner;
 use super::cell::{self, Cell, Hold, Live};
 use super::error::Error;
@@ -21,6 +18,9 @@ use crate::machine::{self, Moment};
 use crate::pipeline::StepKind;
 use crate::run::{At, Event, Node, RunState, path_of};
 use crate::store::CommitError;
+use futures_util::future::{AbortHandle, Abortable, Aborted, BoxFuture};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
 /// Bytes of inputs and outputs after which a commit is cut: well under a batch's limit.
 const COMMIT_BYTES_SOFT: usize = 8 * 1024 * 1024;
@@ -70,12 +70,7 @@ pub(crate) async fn drive(inner: Arc<Inner>, cell: Arc<Cell>) {
     inner.driver_over(&cell);
 }
 
-async fn wait(
-    inner: &Inner,
-    cell: &Cell,
-    calls: &mut Calls,
-    due: Option<crate::time::Timestamp>,
-) {
+async fn wait(inner: &Inner, cell: &Cell, calls: &mut Calls, due: Option<crate::time::Timestamp>) {
     let timer = async {
         match due {
             Some(due) => inner.clock.sleep_until(due).await,
@@ -108,11 +103,7 @@ async fn turn(
     if !live.leased && inner.leased_by_other(&live.header) {
         return Ok(Turn::Over);
     }
-    let moment = Moment {
-        now: inner.clock.now(),
-        random: inner.ids.random(),
-        may_hold: *may_hold,
-    };
+    let moment = Moment { now: inner.clock.now(), random: inner.ids.random(), may_hold: *may_hold };
     let (events, more) = decide(inner, live, calls, &moment)?;
     let parks = !has_open(&live.state) && !more;
     if !events.is_empty() {
@@ -196,9 +187,7 @@ fn decide(
         }
     }
     for ((at, attempt), outcome) in &calls.done {
-        if let Some(event) =
-            machine::settle(&live.state, at, *attempt, outcome.clone(), moment)
-        {
+        if let Some(event) = machine::settle(&live.state, at, *attempt, outcome.clone(), moment) {
             push(&mut live.state, event)?;
         }
     }
@@ -303,10 +292,13 @@ fn prepare(
     let mut found = None;
     state.each_active(&mut |here, _, kind, node| {
         if here == at.as_slice()
-            && let (StepKind::Call { connector, action, credential, info, .. }, Node::Open { input, .. }) =
-                (kind, node)
+            && let (
+                StepKind::Call { connector, action, credential, info, .. },
+                Node::Open { input, .. },
+            ) = (kind, node)
         {
-            found = Some((connector.clone(), action.clone(), credential.clone(), *info, input.clone()));
+            found =
+                Some((connector.clone(), action.clone(), credential.clone(), *info, input.clone()));
         }
     });
     let Some((name, action, credential, info, input)) = found else {

@@ -192,13 +192,7 @@ impl Engine {
             shared: store.is_shared(),
             queue_depth: crate::limits::QUEUE_DEPTH_DEFAULT,
         };
-        Builder {
-            store,
-            catalog,
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(SystemIds),
-            options,
-        }
+        Builder { store, catalog, clock: Arc::new(SystemClock), ids: Arc::new(SystemIds), options }
     }
 
     /// The connectors it may call.

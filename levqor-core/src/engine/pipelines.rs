@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::{Engine, Inner, PIPELINES_KEPT, codec};
+use super::{Inner, PIPELINES_KEPT, codec};
 use crate::ids::{ContentHash, Organization};
 use crate::pipeline::Pipeline;
 use crate::store::{Key, Table, Value};

@@ -51,9 +51,9 @@ impl Engine {
         let header = self.header(organization, run).await?;
         let store = &*self.inner.store;
         let first = codec::read_journal(store, run, 0, 1).await?;
-        let last = codec::read_journal(store, run, header.seq.saturating_sub(1), header.seq).await?;
-        let Some(Event::RunStarted(started)) =
-            first.into_iter().flat_map(|(_, r)| r.events).next()
+        let last =
+            codec::read_journal(store, run, header.seq.saturating_sub(1), header.seq).await?;
+        let Some(Event::RunStarted(started)) = first.into_iter().flat_map(|(_, r)| r.events).next()
         else {
             return Err(codec::corrupt("a journal does not begin at its start"));
         };

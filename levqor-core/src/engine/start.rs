@@ -166,7 +166,7 @@ impl Engine {
         }
     }
 
-    fn handle(
+    pub(crate) fn handle(
         &self,
         id: RunId,
         organization: &Organization,
@@ -179,9 +179,8 @@ impl Engine {
 }
 
 fn check(start: &Start) -> Result<(), Error> {
-    let refuse = |code, message| {
-        Err(Error::Refused(RunError::new(ErrorKind::InvalidInput, code, message)))
-    };
+    let refuse =
+        |code, message| Err(Error::Refused(RunError::new(ErrorKind::InvalidInput, code, message)));
     if machine::json_bytes(&start.input) > limits::INPUT_BYTES_MAX {
         let message = format!("the input is over {} bytes", limits::INPUT_BYTES_MAX);
         return refuse("run.input_too_large", message);
@@ -283,9 +282,8 @@ impl Inner {
             more = drive::advance(&mut live.state, &moment, &mut events)?;
         }
         let hold = if claimed { Hold::Lease } else { Hold::Free };
-        let (mut batch, mut header) = cell::transition(
-            self, &start.organization, &live, events, hold, now, Some(()),
-        );
+        let (mut batch, mut header) =
+            cell::transition(self, &start.organization, &live, events, hold, now, Some(()));
         if let (false, Some(at)) = (claimed, start.delay_until) {
             header.due = Some(at);
             rewrite_header(&mut batch, &start.organization, cell.run, &header);
@@ -325,8 +323,10 @@ impl Inner {
                 found.map(|r| r.revision).ok_or(Error::Commit(CommitError::Unknown))
             }
             Err(CommitError::Bound { counter, value }) if &*counter.slot == cell::AVAILABLE => {
-                let message = format!("the balance of {value} credits does not cover the first step");
-                Err(RunError::new(ErrorKind::BudgetExceeded, "credits.insufficient", message).into())
+                let message =
+                    format!("the balance of {value} credits does not cover the first step");
+                Err(RunError::new(ErrorKind::BudgetExceeded, "credits.insufficient", message)
+                    .into())
             }
             Err(error) => Err(error.into()),
         }
@@ -379,8 +379,11 @@ impl Inner {
                 format!("{limit} run(s) with this concurrency key are not finished"),
             ))),
             OnLimit::CancelRunning => {
-                let line: Vec<RunId> =
-                    hot.keys.get(key).map(|l| l.inside.iter().copied().collect()).unwrap_or_default();
+                let line: Vec<RunId> = hot
+                    .keys
+                    .get(key)
+                    .map(|l| l.inside.iter().copied().collect())
+                    .unwrap_or_default();
                 drop(hot);
                 self.cancel_in_background(&start.organization, line);
                 Ok(false)

@@ -17,8 +17,8 @@ mod state;
 
 pub use event::{At, Event, JournalRecord, Origin, Started, WaitFor};
 pub use header::{Header, Lease, RunStatus};
-pub(crate) use path::{inner_block, step_at};
 pub use path::path_of;
+pub(crate) use path::{inner_block, step_at};
 pub(crate) use scope::{Bind, Level, descend, enter};
 pub use state::{Corrupt, RunState};
 pub(crate) use state::{Frame, FrameStatus, Inside, InsideKind, Node, walk};

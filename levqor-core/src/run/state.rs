@@ -96,10 +96,10 @@ pub(crate) enum InsideKind {
         frames: BTreeMap<u32, Frame>,
         outputs: Vec<Option<Arc<Value>>>,
     },
+    /// Rounds count from 1; 0 is before the first, and its frame is never run.
     While {
         iteration: u32,
         frame: Frame,
-        last: Arc<Value>,
     },
     Parallel {
         frames: Vec<Frame>,
