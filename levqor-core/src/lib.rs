@@ -9,6 +9,7 @@ pub mod limits;
 pub mod machine;
 mod nearest;
 pub mod pipeline;
+pub mod quota;
 pub mod run;
 pub mod schedule;
 pub mod store;

@@ -23,6 +23,8 @@ mod net;
 mod packs;
 mod settlement;
 #[cfg(test)]
+mod store_tests;
+#[cfg(test)]
 mod tests;
 
 pub use account::{Balance, Cursor, Page, Posted, audit, balance, list, post, posting_batch};

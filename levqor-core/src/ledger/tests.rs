@@ -374,7 +374,7 @@ fn step(real: &mut Real, model: &mut Model, op: &Op, ended: &mut [bool; 3]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100_000, ..ProptestConfig::default() })]
 
     /// R3: whatever happens in whatever order, the ledger agrees with the model, its accounts sum
     /// to 0, nothing is negative, and every hold is resolved once.
