@@ -315,15 +315,12 @@ impl Real {
 fn step(real: &mut Real, model: &mut Model, op: &Op, ended: &mut [bool; 3]) {
     match *op {
         Op::Grant { key, credits } => {
-            if real.post(grant(&key.to_string(), credits, AT).unwrap()) {
-                model.available += credits.cast_signed();
-            }
+            let posted = real.post(grant(&key.to_string(), credits, AT).unwrap());
+            model.available += if posted { credits.cast_signed() } else { 0 };
         }
         Op::Refund { key, credits } => {
             let posted = real.post(refund(&key.to_string(), credits, AT).unwrap());
-            if posted {
-                model.available -= credits.cast_signed();
-            }
+            model.available -= if posted { credits.cast_signed() } else { 0 };
             assert!(model.available >= 0, "a refund never takes what is not there");
         }
         Op::Hold { run, credits } if !ended[usize::from(run)] => {
