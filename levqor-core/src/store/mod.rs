@@ -8,6 +8,8 @@
 //!  decide (pure) ──▶ Batch { expect, set, delete, add } ──▶ Store::commit ──▶ durable | Conflict
 //! ```
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 pub mod key;
 pub mod memory;
 
@@ -170,6 +172,10 @@ impl Batch {
         }
         if written.iter().any(|key| !key.is_storable()) {
             return Err(CommitError::Invalid("a key is outside the tables or too long"));
+        }
+        let name_bytes = |add: &Add| add.counter.scope.len() + add.counter.slot.len();
+        if self.add.iter().any(|add| name_bytes(add) > KEY_BYTES_MAX) {
+            return Err(CommitError::Invalid("a counter's name is too long"));
         }
         let twice = |(i, add): (usize, &Add)| {
             self.add.iter().skip(i + 1).any(|other| other.counter == add.counter)

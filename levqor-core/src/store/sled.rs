@@ -294,7 +294,7 @@ fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Add, Revision, Table, Value};
+    use crate::store::{Add, Revision, Table, Value, conformance};
 
     fn key(n: u64) -> Key {
         Key::of(Table::Live).number(n)
@@ -306,6 +306,19 @@ mod tests {
         let counter = Counter::new("acme", "available");
         batch.add(Add { counter, delta: 1, min: 0, max: 1_000 });
         batch
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn conforms() {
+        let dirs = tempfile::tempdir().unwrap();
+        let next = std::sync::atomic::AtomicU64::new(0);
+        let fresh = async || {
+            let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            SledStore::open(dirs.path().join(n.to_string())).unwrap()
+        };
+        conformance::all(fresh).await.unwrap();
+        let same = dirs.path().join("same");
+        conformance::durable(async || SledStore::open(&same).unwrap()).await.unwrap();
     }
 
     #[tokio::test]
