@@ -1,6 +1,6 @@
 //! `echo` natively: what can be run without a sandbox to survive it.
 
-use levqor_plugin_sdk::testing::{Harness, get, post};
+use levqor_plugin_sdk::testing::{Harness, get, manifest_is, post};
 use serde_json::json;
 
 fn harness() -> Harness {
@@ -52,4 +52,10 @@ fn it_misbehaves() {
     harness.mock(get("https://a.example/"));
     let forged = json!({"mode": "forged_host", "url": "https://a.example/", "host": "b.example"});
     assert_eq!(harness.run("misbehave", forged).only().header("host"), Some("b.example"));
+}
+
+#[test]
+fn the_manifest_is_the_committed_one() {
+    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/../../levqor-connectors/builtin");
+    manifest_is(format!("{builtin}/echo.manifest.json"), &echo::connector());
 }

@@ -1,7 +1,7 @@
 //! `http` natively: bodies, credentials, statuses and pages.
 
 use levqor_plugin_sdk::Auth;
-use levqor_plugin_sdk::testing::{Harness, any, get, post};
+use levqor_plugin_sdk::testing::{Harness, any, get, manifest_is, post};
 use serde_json::{Value, json};
 
 const URL: &str = "https://api.example/items";
@@ -137,4 +137,10 @@ fn pages_by_cursor_and_by_number() {
     assert_eq!(ran.sent[1].query("page").as_deref(), Some("1"));
     harness.mock(get(URL).json(json!({"not": "a list"})));
     harness.run("paginate", input).expect_error("permanent", "no_list");
+}
+
+#[test]
+fn the_manifest_is_the_committed_one() {
+    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/../../levqor-connectors/builtin");
+    manifest_is(format!("{builtin}/http.manifest.json"), &http::connector());
 }

@@ -146,10 +146,13 @@ fn chat(ctx: &Ctx, input: Chat) -> Result<Answer> {
     if finish_reason == "content_filter" {
         return Err(TaskError::permanent("the answer was filtered").code("content_filter"));
     }
-    if let Some(refusal) = choice.message.refusal {
-        return Err(TaskError::permanent(format!("the model refused: {refusal}")).code("refused"));
-    }
-    let text = choice.message.content.unwrap_or_default();
+    let text = match (choice.message.content, choice.message.refusal) {
+        (Some(text), _) => text,
+        (None, Some(why)) => {
+            return Err(TaskError::permanent(format!("the model refused: {why}")).code("refused"));
+        }
+        (None, None) => String::new(),
+    };
     let json = if wants_json { Some(read_json(&text, &finish_reason)?) } else { None };
     Ok(Answer { text, json, model: completion.model, finish_reason, usage: completion.usage })
 }

@@ -1,6 +1,6 @@
 //! `openai` natively: the shapes it sends, and what the vendor's own faults come to.
 
-use levqor_plugin_sdk::testing::{Harness, post};
+use levqor_plugin_sdk::testing::{Harness, manifest_is, post};
 use serde_json::{Value, json};
 
 const CHAT: &str = "https://api.openai.com/v1/chat/completions";
@@ -131,4 +131,10 @@ fn refusals_keep_the_vendors_code() {
     harness.mock(post(CHAT).reset());
     harness.run("chat", json!({"prompt": "Hi"})).expect_error("transient", "no_answer");
     assert_eq!(harness.run("chat", json!({})).error().kind(), "invalid-input");
+}
+
+#[test]
+fn the_manifest_is_the_committed_one() {
+    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/../../levqor-connectors/builtin");
+    manifest_is(format!("{builtin}/openai.manifest.json"), &openai::connector());
 }

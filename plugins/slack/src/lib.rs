@@ -8,6 +8,8 @@ use levqor_plugin_sdk::prelude::*;
 const API: &str = "https://slack.com/api";
 /// Slack recommends pages of at most this many channels.
 const PAGE_CHANNELS: usize = 200;
+/// Pages read in one call: Slack may answer with few channels, or none, and a cursor.
+const PAGES_MAX: usize = 100;
 /// Channels listed where the step does not say.
 const CHANNELS_DEFAULT: usize = 1_000;
 
@@ -171,7 +173,7 @@ fn list_channels(ctx: &Ctx, input: ListChannels) -> Result<Channels> {
     let types: Option<Vec<&str>> =
         input.types.as_ref().map(|types| types.iter().map(ChannelType::as_str).collect());
     let mut found = Channels { channels: Vec::new(), next_cursor: input.cursor };
-    loop {
+    for _ in 0..PAGES_MAX {
         let left = input.max - found.channels.len();
         let request = ctx
             .get(&*url)
@@ -180,15 +182,17 @@ fn list_channels(ctx: &Ctx, input: ListChannels) -> Result<Channels> {
             .query_opt("types", types.as_ref().map(|types| types.join(",")))
             .query_opt("cursor", found.next_cursor.as_deref());
         let page: ChannelsPage = call(request)?;
-        let nothing = page.channels.is_empty();
         // Slack may give more than it was asked for.
         found.channels.extend(page.channels.into_iter().take(left));
-        let next = page.response_metadata.and_then(|m| m.next_cursor);
-        found.next_cursor = next.filter(|cursor| !cursor.is_empty());
-        if found.next_cursor.is_none() || nothing || found.channels.len() >= input.max {
-            return Ok(found);
+        let next = page.response_metadata.and_then(|m| m.next_cursor).filter(|c| !c.is_empty());
+        // A cursor that stands still would give the same page for ever.
+        let stuck = next == found.next_cursor;
+        found.next_cursor = next;
+        if found.next_cursor.is_none() || stuck || found.channels.len() >= input.max {
+            break;
         }
     }
+    Ok(found)
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -1,6 +1,6 @@
 //! `slack` natively: the shapes it sends, and what Slack's own faults come to.
 
-use levqor_plugin_sdk::testing::{Harness, get, post};
+use levqor_plugin_sdk::testing::{Harness, get, manifest_is, post};
 use serde_json::{Value, json};
 
 const POST: &str = "https://slack.com/api/chat.postMessage";
@@ -94,6 +94,10 @@ fn channels_are_listed_over_pages() {
     assert_eq!(ran.output()["channels"][0]["id"], "C1");
     assert_eq!(ran.output()["channels"].as_array().map(Vec::len), Some(1));
     assert_eq!(ran.sent[0].query("limit").as_deref(), Some("1"));
+
+    harness.mock(page(["C1", "C2"], "here").times(2));
+    let ran = harness.run("list_channels", json!({}));
+    assert_eq!(ran.output()["next_cursor"], "here", "a cursor that stands still ends the call");
 }
 
 #[test]
@@ -116,4 +120,10 @@ fn what_is_missing_is_said_before_anything_is_sent() {
     ran.expect_error("invalid-input", "schema");
     let ran = Harness::new(slack::connector()).run("post_message", hello());
     ran.expect_error("auth", "unknown_credential");
+}
+
+#[test]
+fn the_manifest_is_the_committed_one() {
+    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/../../levqor-connectors/builtin");
+    manifest_is(format!("{builtin}/slack.manifest.json"), &slack::connector());
 }

@@ -1,6 +1,6 @@
 //! `text` natively: tables of inputs and outputs.
 
-use levqor_plugin_sdk::testing::Harness;
+use levqor_plugin_sdk::testing::{Harness, manifest_is};
 use serde_json::{Value, json};
 
 #[test]
@@ -79,4 +79,10 @@ fn what_is_wrong_is_said() {
         let input = json!({"template": broken, "values": {"name": 1}});
         assert_eq!(harness.run("template", input).error().kind(), "invalid-input", "{broken}");
     }
+}
+
+#[test]
+fn the_manifest_is_the_committed_one() {
+    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/../../levqor-connectors/builtin");
+    manifest_is(format!("{builtin}/text.manifest.json"), &text::connector());
 }

@@ -9,8 +9,13 @@
 //! - gives an output that does not fit its schema;
 //! - is `keyed` and writes without the idempotency key.
 
+mod golden;
 mod harness;
 mod mock;
 
+pub use golden::manifest_is;
 pub use harness::{Harness, Ran};
 pub use mock::{Mock, Sent, any, delete, get, patch, post, put};
+
+#[cfg(test)]
+mod tests;
