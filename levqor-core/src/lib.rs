@@ -10,6 +10,7 @@ pub mod machine;
 mod nearest;
 pub mod pipeline;
 pub mod quota;
+pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod store;

@@ -54,9 +54,6 @@ pub struct ScheduleSpec {
     /// When times were missed.
     #[serde(default)]
     pub catch_up: CatchUp,
-    /// The input of the runs it starts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<serde_json::Map<String, Value>>,
 }
 
 /// Why a schedule cannot be used.
@@ -93,7 +90,7 @@ enum Form {
 }
 
 impl Schedule {
-    /// Reads a schedule trigger's `with`: `{cron | every, timezone?, overlap?, catch_up?, input?}`.
+    /// Reads a schedule trigger's `with`: `{cron | every, timezone?, overlap?, catch_up?}`.
     ///
     /// # Errors
     /// [`ScheduleError`], the first found.
@@ -145,12 +142,6 @@ impl Schedule {
     #[must_use]
     pub fn catch_up(&self) -> CatchUp {
         self.spec.catch_up
-    }
-
-    /// The input of the runs it starts: an object, empty where the document gives none.
-    #[must_use]
-    pub fn input(&self) -> Value {
-        Value::Object(self.spec.input.clone().unwrap_or_default())
     }
 
     /// In words, for people: `At 03:00 (Europe/Berlin)`, `every 15m`.
