@@ -11,15 +11,11 @@ use super::Inner;
 use super::codec;
 use super::error::Error;
 use crate::ids::{Organization, RunId};
+use crate::ledger::{AVAILABLE, HELD, Settlement, key_of_settlement};
 use crate::machine::{self, Moment};
 use crate::run::{Event, Header, JournalRecord, Lease, Node, RunState, RunStatus, WaitFor};
 use crate::store::{Add, Batch, CommitError, Counter, Revision};
 use crate::time::Timestamp;
-
-/// Available credits of an organization.
-pub(crate) const AVAILABLE: &str = "available";
-/// Credits held for attempts under way.
-pub(crate) const HELD: &str = "held";
 
 /// A run that this process drives or changes.
 #[derive(Debug)]
@@ -179,14 +175,18 @@ pub(crate) fn transition(
         batch.set.push(codec::dead_letter(organization, run, &header, state));
     }
     move_credits(&mut batch, organization, &live.header, &header);
+    if header.status.is_final() {
+        settle_ledger(&mut batch, organization, state, &header);
+    }
     (batch, header)
 }
 
 /// What the transition holds, captures and releases, as two bounded adds.
 fn move_credits(batch: &mut Batch, organization: &Organization, before: &Header, after: &Header) {
+    // Amounts are under 2^53, so none of this can wrap.
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let held = signed(after.held) - signed(before.held);
-    let captured = signed(after.captured) - signed(before.captured);
+    let held = signed(after.tally.open()) - signed(before.tally.open());
+    let captured = signed(after.tally.captured) - signed(before.tally.captured);
     let mut add = |slot: &'static str, delta: i64| {
         if delta != 0 {
             let counter = Counter::new(organization.as_str(), slot);
@@ -195,6 +195,27 @@ fn move_credits(batch: &mut Batch, organization: &Organization, before: &Header,
     };
     add(AVAILABLE, -(held + captured));
     add(HELD, held);
+}
+
+/// A run that cost something leaves one record in the ledger, which outlives the run.
+fn settle_ledger(
+    batch: &mut Batch,
+    organization: &Organization,
+    state: &RunState,
+    header: &Header,
+) {
+    if header.tally.captured == 0 {
+        return;
+    }
+    let at = header.ended.unwrap_or_default();
+    let settled = Settlement::new(state.id(), header.tally, at).and_then(|mut settlement| {
+        settlement.pipeline = Some(header.pipeline.to_string());
+        settlement.to_value()
+    });
+    // `apply` refuses to end a run with an open hold, so a settlement can always be made.
+    if let Ok(value) = settled {
+        batch.set.push((key_of_settlement(organization, state.id(), at), value));
+    }
 }
 
 fn next_header(inner: &Inner, live: &Live, hold: Hold, epoch: u64, now: Timestamp) -> Header {
@@ -223,7 +244,6 @@ fn next_header(inner: &Inner, live: &Live, hold: Hold, epoch: u64, now: Timestam
         holder: inner.holder.clone(),
         until: now.plus_ms(inner.options.lease_ms),
     });
-    let (captured, held) = state.credits();
     Header {
         v: 1,
         status,
@@ -232,8 +252,7 @@ fn next_header(inner: &Inner, live: &Live, hold: Hold, epoch: u64, now: Timestam
         lease,
         due: if ends { None } else { state.next_due() },
         events,
-        captured,
-        held,
+        tally: state.tally(),
         ended: ends.then_some(now),
         pipeline: live.header.pipeline.clone(),
         hash: live.header.hash,

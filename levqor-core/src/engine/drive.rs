@@ -155,7 +155,7 @@ fn recover(
     match error {
         _ if *reloads > RELOADS_MAX => Err(error.into()),
         CommitError::Conflict { .. } | CommitError::Unknown => Ok(Turn::Again),
-        CommitError::Bound { ref counter, .. } if &*counter.slot == cell::AVAILABLE => {
+        CommitError::Bound { ref counter, .. } if &*counter.slot == crate::ledger::AVAILABLE => {
             *may_hold = false;
             Ok(Turn::Again)
         }

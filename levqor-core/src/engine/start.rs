@@ -322,7 +322,9 @@ impl Inner {
                 let found = self.store.get(&keys).await?.into_iter().flatten().next();
                 found.map(|r| r.revision).ok_or(Error::Commit(CommitError::Unknown))
             }
-            Err(CommitError::Bound { counter, value }) if &*counter.slot == cell::AVAILABLE => {
+            Err(CommitError::Bound { counter, value })
+                if &*counter.slot == crate::ledger::AVAILABLE =>
+            {
                 let message =
                     format!("the balance of {value} credits does not cover the first step");
                 Err(RunError::new(ErrorKind::BudgetExceeded, "credits.insufficient", message)
@@ -448,8 +450,7 @@ fn new_run(start: &Start, run: RunId, now: Timestamp) -> Live {
         due: None,
         events: Vec::new(),
         concurrency: None,
-        captured: 0,
-        held: 0,
+        tally: crate::ledger::Tally::default(),
         ended: None,
     };
     let state = RunState::new(run, start.organization.clone(), pipeline.clone(), started);

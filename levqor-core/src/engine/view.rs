@@ -62,8 +62,8 @@ impl RunSummary {
             created: header.created,
             ended: header.ended,
             due: header.due,
-            credits: header.captured,
-            held: header.held,
+            credits: header.tally.captured,
+            held: header.tally.open(),
             seq: header.seq,
         }
     }

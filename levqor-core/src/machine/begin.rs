@@ -226,7 +226,7 @@ fn over_budget(level: &Level<'_>, step: &Step, hold: u64, moment: &Moment) -> Op
         ));
     }
     let most = state.max_credits?;
-    let would = state.captured.saturating_add(state.held).saturating_add(hold);
+    let would = state.tally.captured.saturating_add(state.tally.open()).saturating_add(hold);
     (hold > 0 && would > most).then(|| {
         RunError::new(
             ErrorKind::BudgetExceeded,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::path::inner_block;
 use super::state::{Corrupt, Frame, Inside, InsideKind, Node, RunState};
 use super::{Event, RunStatus};
+use crate::ledger::LedgerError;
 use crate::pipeline::{Step, StepKind};
 
 impl RunState {
@@ -34,7 +35,7 @@ impl RunState {
                 self.on_failure = self.pipeline.on_failure.as_ref().map(Frame::new);
             }
             Event::RunFinished { status, output, error } => {
-                if self.held != 0 {
+                if self.tally.open() != 0 {
                     return Err(Corrupt("the run ended with credits held".to_owned()));
                 }
                 self.status = *status;
@@ -58,7 +59,7 @@ impl RunState {
             }
             Event::StepCancelled { at, .. } => {
                 let held = open_hold(self.node(at)?.1);
-                self.held -= held;
+                self.tally.release(held).map_err(ledger)?;
                 self.set(at, Node::Cancelled)
             }
             Event::StepWaiting { at, waits_for, due, .. } => {
@@ -75,15 +76,11 @@ impl RunState {
                 self.open(at, *attempt, input.as_ref(), *hold)
             }
             Event::AttemptSucceeded { at, attempt, output, charged, .. } => {
-                let (_, hold, _) = self.close(at, *attempt)?;
-                if *charged > hold {
-                    return Err(Corrupt("more was captured than held".to_owned()));
-                }
-                self.captured += charged;
+                self.close(at, *attempt, *charged)?;
                 self.set(at, Node::Done(output.clone()))
             }
             Event::AttemptFailed { at, attempt, error, retry_at, counted, .. } => {
-                let (failures, _, input) = self.close(at, *attempt)?;
+                let (failures, input) = self.close(at, *attempt, 0)?;
                 let failures = failures + u32::from(*counted);
                 self.set(
                     at,
@@ -96,7 +93,7 @@ impl RunState {
                 )
             }
             Event::AttemptInterrupted { at, attempt, .. } => {
-                let (failures, _, input) = self.close(at, *attempt)?;
+                let (failures, input) = self.close(at, *attempt, 0)?;
                 let due = self.started.at;
                 self.set(at, Node::Retrying { attempt: *attempt, failures, input, due })
             }
@@ -122,20 +119,25 @@ impl RunState {
         if attempt == 1 {
             self.steps_used += 1;
         }
-        self.held += hold;
+        self.tally.hold(hold).map_err(ledger)?;
         self.set(at, Node::Open { attempt, failures, input, hold })
     }
 
-    /// Ends the open attempt: its failures so far, its hold (no longer held), its input.
-    fn close(&mut self, at: &[u32], attempt: u32) -> Result<(u32, u64, Arc<Value>), Corrupt> {
+    /// Ends the open attempt, charging `charged` of its hold: its failures so far and its input.
+    fn close(
+        &mut self,
+        at: &[u32],
+        attempt: u32,
+        charged: u64,
+    ) -> Result<(u32, Arc<Value>), Corrupt> {
         let (failures, hold, input) = match self.node(at)?.1 {
             Node::Open { attempt: open, failures, input, hold } if *open == attempt => {
                 (*failures, *hold, input.clone())
             }
             other => return Err(Corrupt(format!("attempt {attempt} ended on {other:?}"))),
         };
-        self.held -= hold;
-        Ok((failures, hold, input))
+        self.tally.capture(hold, charged).map_err(ledger)?;
+        Ok((failures, input))
     }
 
     fn succeed(&mut self, at: &[u32], output: Option<&Arc<Value>>) -> Result<(), Corrupt> {
@@ -315,6 +317,11 @@ impl RunState {
             rest = &rest[2..];
         }
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` asks for")]
+fn ledger(error: LedgerError) -> Corrupt {
+    Corrupt(error.to_string())
 }
 
 fn open_hold(node: &Node) -> u64 {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ContentHash;
+use crate::ledger::Tally;
 use crate::time::Timestamp;
 
 /// Where a run is in its life. `succeeded failed cancelled dead` are final and never change.
@@ -95,12 +96,9 @@ pub struct Header {
     /// Its concurrency key and limit, where the document has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<(Arc<str>, u32)>,
-    /// Credits captured so far.
+    /// Credits held, captured and released so far.
     #[serde(default)]
-    pub captured: u64,
-    /// Credits held now.
-    #[serde(default)]
-    pub held: u64,
+    pub tally: Tally,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,

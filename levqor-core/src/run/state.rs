@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{RunStatus, Started, WaitFor};
 use crate::error::RunError;
 use crate::ids::{Organization, RunId};
+use crate::ledger::Tally;
 use crate::pipeline::{Block, Pipeline, StepKind};
 use crate::time::Timestamp;
 
@@ -39,8 +40,7 @@ pub struct RunState {
     pub(crate) error: Option<RunError>,
     pub(crate) max_credits: Option<u64>,
     pub(crate) steps_used: u64,
-    pub(crate) captured: u64,
-    pub(crate) held: u64,
+    pub(crate) tally: Tally,
 }
 
 /// A list of steps being run.
@@ -195,8 +195,7 @@ impl RunState {
             error: None,
             max_credits: started.max_credits,
             steps_used: 0,
-            captured: 0,
-            held: 0,
+            tally: Tally::default(),
             started: Arc::new(started),
             pipeline,
         }
@@ -226,10 +225,10 @@ impl RunState {
         self.error.as_ref().or(self.paused.as_ref())
     }
 
-    /// Credits captured and held.
+    /// Credits held, captured and released so far.
     #[must_use]
-    pub fn credits(&self) -> (u64, u64) {
-        (self.captured, self.held)
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// Calls `visit` with the address, step and node of every step that is neither pending nor
