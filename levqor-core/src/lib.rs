@@ -14,5 +14,7 @@ pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub use error::{ErrorKind, RunError};
