@@ -5,16 +5,17 @@
 
 use std::fmt;
 
-use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Ctx;
+use crate::credential::Credential;
 use crate::error::{Result, TaskError};
 use crate::manifest::{
-    ABI, ActionManifest, CredentialKind, CredentialManifest, Idempotency, Manifest, Price, Wants,
+    ABI, ActionManifest, CredentialManifest, Idempotency, Manifest, Price, Wants,
 };
+use crate::schema::{input_schema, output_schema, parse};
 
 /// A connector: its name, what it may touch, and its actions.
 #[derive(Debug)]
@@ -130,7 +131,7 @@ pub struct Action {
     name: &'static str,
     title: &'static str,
     pub(crate) idempotency: Idempotency,
-    price: Price,
+    pub(crate) price: Price,
     timeout_ms: Option<u64>,
     input_schema: fn() -> Schema,
     output_schema: fn() -> Schema,
@@ -231,77 +232,5 @@ impl Action {
             price: self.price,
             timeout_ms: self.timeout_ms,
         }
-    }
-}
-
-/// Reads an action's input; what [`Action::raw`] starts with.
-///
-/// # Errors
-/// [`TaskError::InvalidInput`] when it does not fit `T`.
-pub fn parse<T: DeserializeOwned>(input: &str) -> Result<T> {
-    serde_json::from_str(input)
-        .map_err(|e| TaskError::invalid_input(format!("the input: {e}")).code("invalid_input"))
-}
-
-/// The JSON Schema (2020-12) of `T` as an input: defaults are optional, subschemas are inline.
-#[must_use]
-pub fn input_schema<T: JsonSchema>() -> Schema {
-    generator(false).into_root_schema_for::<T>()
-}
-
-/// The JSON Schema (2020-12) of `T` as an output.
-#[must_use]
-pub fn output_schema<T: JsonSchema>() -> Schema {
-    generator(true).into_root_schema_for::<T>()
-}
-
-fn generator(output: bool) -> SchemaGenerator {
-    let mut settings = SchemaSettings::draft2020_12();
-    // Forms and models read one schema at a time: a `$ref` would send them elsewhere.
-    settings.inline_subschemas = true;
-    settings.meta_schema = None;
-    let settings = if output { settings.for_serialize() } else { settings };
-    settings.into_generator()
-}
-
-/// A credential requests can name: `Credential::api_key("bot_token").required()`.
-#[derive(Clone, Debug)]
-pub struct Credential(CredentialManifest);
-
-impl Credential {
-    /// One secret string: a token or an API key.
-    #[must_use]
-    pub fn api_key(name: &'static str) -> Self {
-        Self::of(name, CredentialKind::ApiKey)
-    }
-
-    /// A user name and a password.
-    #[must_use]
-    pub fn basic(name: &'static str) -> Self {
-        Self::of(name, CredentialKind::Basic)
-    }
-
-    /// An OAuth 2 access token; the host refreshes it.
-    #[must_use]
-    pub fn oauth2(name: &'static str) -> Self {
-        Self::of(name, CredentialKind::Oauth2)
-    }
-
-    /// The scopes it needs, shown to the one who connects it.
-    #[must_use]
-    pub fn scopes(mut self, scopes: &'static [&'static str]) -> Self {
-        self.0.scopes = scopes;
-        self
-    }
-
-    /// Calls fail without it, before anything is sent.
-    #[must_use]
-    pub fn required(mut self) -> Self {
-        self.0.required = true;
-        self
-    }
-
-    fn of(name: &'static str, kind: CredentialKind) -> Self {
-        Self(CredentialManifest { name, kind, scopes: &[], required: false })
     }
 }

@@ -158,6 +158,10 @@ impl Harness {
             let why = misfit(&found.manifest().output_schema, output);
             problems.extend(why.map(|why| format!("the output does not fit its schema: {why}")));
         }
+        let held = found.price.max.unwrap_or(found.price.base);
+        if ran.credits.is_some_and(|credits| credits > held) {
+            problems.push(format!("it charges {:?} credits, over the {held} held", ran.credits));
+        }
         if found.idempotency == Idempotency::Keyed {
             let writes = ran.sent.iter().filter(|sent| !sent.method.is_read());
             let keyless = writes.filter(|sent| !sent.everything().contains(KEY));

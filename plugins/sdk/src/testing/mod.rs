@@ -7,7 +7,7 @@
 //! - sends something nobody mocks, or leaves a mock unused;
 //! - puts a secret's value into a request, an output, an error or the log;
 //! - gives an output that does not fit its schema;
-//! - is `keyed` and writes without the idempotency key.
+//! - is `keyed` and writes without the idempotency key, or charges more than is held for it.
 
 mod golden;
 mod harness;

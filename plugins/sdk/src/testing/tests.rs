@@ -15,6 +15,7 @@ struct Input {
     keyed: bool,
     #[serde(default)]
     say: String,
+    charge: Option<u64>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -30,6 +31,9 @@ fn call(ctx: &Ctx, input: Input) -> Result<Output> {
     }
     request.bearer("token").send_any()?;
     ctx.info(&input.say);
+    if let Some(credits) = input.charge {
+        ctx.charge(credits);
+    }
     Ok(Output { text: input.say })
 }
 
@@ -78,6 +82,7 @@ fn every_rule_can_fail() {
         ),
         ("safe", get(here), json!({"url": here, "say": "x".repeat(21)}), "does not fit its schema"),
         ("keyed", post(here), json!({"url": here, "write": true}), "has no idempotency key"),
+        ("safe", get(here), json!({"url": here, "charge": 2}), "over the 1 held"),
         ("undeclared", get(here), json!({}), "credential `other` is not in the manifest"),
     ] {
         let harness = harness();
