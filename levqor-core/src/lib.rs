@@ -1,5 +1,6 @@
 //! The Levqor engine.
 pub mod connector;
+pub mod document;
 pub mod engine;
 pub mod error;
 pub mod expr;
