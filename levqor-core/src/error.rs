@@ -49,6 +49,25 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::InvalidInput,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::Cancelled,
+        Self::BudgetExceeded,
+        Self::QuotaExceeded,
+        Self::PluginTrap,
+        Self::PolicyDenied,
+        Self::Ambiguous,
+        Self::Internal,
+    ];
+
     /// Whether trying again can help without anybody changing anything.
     #[must_use]
     pub fn is_retryable(self) -> bool {

@@ -36,6 +36,7 @@ use serde_json::Value;
 
 pub use environment::{FILTERS, FUNCTIONS, TESTS};
 pub use eval::Expr;
+pub(crate) use eval::not_boolean;
 pub use path::Refs;
 pub use scope::MapScope;
 pub use template::{Fault, Template};

@@ -4,10 +4,14 @@
 //! a document that was not checked. It is *not* what people write (that is `PipelineDocument`) and
 //! holds no run state.
 
+mod compile;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+
+pub use compile::compile;
 
 use crate::connector::ActionInfo;
 use crate::expr::{Expr, Template};
@@ -33,6 +37,8 @@ pub struct Pipeline {
     pub(crate) triggers: Vec<Trigger>,
     /// Sub-pipelines by name, pinned.
     pub(crate) subs: BTreeMap<String, Arc<Pipeline>>,
+    /// Deepest nesting of lists, sub-pipelines included; 1 where nothing is nested.
+    pub(crate) depth: usize,
 }
 
 /// The compiled `input_schema`.

@@ -80,8 +80,7 @@ impl<'a> Compiler<'a> {
         if let Some(circle) = circle(&all) {
             let names: Vec<&str> = circle.iter().map(|i| steps[*i].id.as_str()).collect();
             let first = circle.first().copied().unwrap_or(0);
-            let message =
-                format!("steps need each other in a circle: {}", names.join(" → "));
+            let message = format!("steps need each other in a circle: {}", names.join(" → "));
             self.report("document.needs_cycle", &format!("{at}/{first}/needs"), message);
         }
         all
@@ -242,7 +241,7 @@ impl<'a> Compiler<'a> {
         let parallel_at = join(at, "max_parallel");
         let max_parallel =
             self.bounded(step.max_parallel, 1, limits::FOR_EACH_PARALLEL_MAX, &parallel_at);
-        let inner = sight.with_name(var).with_name("index");
+        let inner = sight.with_name(var).with_name("item").with_name("index");
         let body = self.body(step, at, &inner, depth);
         Some(StepKind::ForEach {
             items: items?,
@@ -403,7 +402,8 @@ fn circle(needs: &[Vec<u32>]) -> Option<Vec<usize>> {
     let mut path = vec![start];
     let mut at = start;
     loop {
-        let back = |i: &&u32| **i as usize == start || reach[**i as usize].contains(&(start as u32));
+        let back =
+            |i: &&u32| **i as usize == start || reach[**i as usize].contains(&(start as u32));
         let next = *needs[at].iter().find(back)? as usize;
         path.push(next);
         if next == start || path.len() > needs.len() {

@@ -7,12 +7,10 @@
 mod actions;
 mod block;
 mod calls;
-mod names;
+pub(crate) mod names;
 mod schema;
 mod settings;
 mod sight;
-#[cfg(test)]
-mod tests;
 mod triggers;
 
 use std::collections::{BTreeMap, HashMap};
@@ -51,6 +49,7 @@ pub fn compile(
         subs: BTreeMap::new(),
         schemas: HashMap::new(),
         deepest: 0,
+        retry_checked: false,
     };
     let pipeline = compiler.document();
     match pipeline {
@@ -73,6 +72,8 @@ struct Compiler<'a> {
     schemas: HashMap<String, Option<Arc<jsonschema::Validator>>>,
     /// Deepest nesting seen, sub-pipelines included.
     deepest: usize,
+    /// The document's own `retry` was checked for an earlier step.
+    retry_checked: bool,
 }
 
 impl<'a> Compiler<'a> {
@@ -98,16 +99,18 @@ impl<'a> Compiler<'a> {
         }
         let count = self.collect_places();
         if count > limits::STEPS_MAX {
-            let message = format!("a document has at most {} steps, not {count}", limits::STEPS_MAX);
+            let message =
+                format!("a document has at most {} steps, not {count}", limits::STEPS_MAX);
             self.report("document.too_many_steps", "/steps", message);
             return None;
         }
         let top = Sight::top();
         let root = self.block(&document.steps, "/steps", &top, 1);
         let whole = top.with_steps(document.steps.iter().map(|s| s.id.as_str()));
-        let on_failure = document.on_failure.as_ref().map(|steps| {
-            self.block(steps, "/on_failure", &whole.with_name("error"), 1)
-        });
+        let on_failure = document
+            .on_failure
+            .as_ref()
+            .map(|steps| self.block(steps, "/on_failure", &whole.with_name("error"), 1));
         let output =
             document.output.as_ref().and_then(|output| self.template(output, "/output", &whole));
         let input = self.input_schema();

@@ -71,7 +71,8 @@ impl Compiler<'_> {
             return (place.to_owned(), None);
         };
         let [only, ..] = unexpected.as_slice() else { return (place.to_owned(), None) };
-        let known = schema.get("properties").and_then(Value::as_object).filter(|_| place.is_empty());
+        let known =
+            schema.get("properties").and_then(Value::as_object).filter(|_| place.is_empty());
         let guess = known
             .and_then(|known| crate::nearest::nearest(only, known.keys().map(String::as_str)))
             .map(|n| format!("`{n}`"));

@@ -4,9 +4,7 @@ use super::Compiler;
 use super::sight::Sight;
 use crate::document::{self, Duration, join};
 use crate::limits;
-use crate::pipeline::{
-    Backoff, Concurrency, Limits, OnExceed, OnLimit, RetryPolicy,
-};
+use crate::pipeline::{Backoff, Concurrency, Limits, OnExceed, OnLimit, RetryPolicy};
 
 impl<'a> Compiler<'a> {
     /// A number from 1 to `max`.

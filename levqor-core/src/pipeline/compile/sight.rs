@@ -161,11 +161,7 @@ impl<'a> Compiler<'a> {
         self.issues.push(issue);
     }
 
-    fn out_of_sight(
-        &self,
-        id: &str,
-        sight: &Sight<'a>,
-    ) -> (&'static str, String, Option<String>) {
+    fn out_of_sight(&self, id: &str, sight: &Sight<'a>) -> (&'static str, String, Option<String>) {
         let Some(around) = self.places.get(id) else {
             let all = self.places.keys().copied();
             // `steps.send-mail` without a part after it reads as `steps.send` minus `mail`.
