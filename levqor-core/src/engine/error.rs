@@ -25,6 +25,9 @@ pub enum Error {
     /// The request is understood and refused: input, quota, budget, state.
     #[error(transparent)]
     Refused(#[from] RunError),
+    /// The document has problems, all of them listed.
+    #[error("the document has {} problem(s)", .0.len())]
+    Invalid(Vec<crate::document::Issue>),
     /// A stored record does not fit: a damaged store, or one written by a newer version.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -42,6 +45,7 @@ impl Error {
             Self::Commit(e) => e.code(),
             Self::NotFound { .. } => "engine.not_found",
             Self::Refused(e) => &e.code,
+            Self::Invalid(_) => "document.invalid",
             Self::Corrupt(_) => "store.corrupt",
             Self::Stopped => "engine.stopped",
         }

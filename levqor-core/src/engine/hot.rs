@@ -33,6 +33,8 @@ pub(crate) struct Hot {
     /// Runs that this engine drives now.
     pub(crate) active: HashMap<RunId, Arc<Cell>>,
     pub(crate) active_by: HashMap<Organization, u32>,
+    /// Runs at once that an organization's plan allows, where a plan limits them.
+    pub(crate) limits: HashMap<Organization, u32>,
     pub(crate) keys: HashMap<Arc<str>, KeyLine>,
     pub(crate) watchers: HashMap<RunId, Vec<oneshot::Sender<RunResult>>>,
     pub(crate) stopping: bool,
@@ -110,6 +112,12 @@ impl Hot {
         if line.inside.is_empty() && line.line.is_empty() {
             self.keys.remove(key);
         }
+    }
+
+    /// Whether the organization may have one more run driven now.
+    pub(crate) fn may_run(&self, organization: &Organization) -> bool {
+        let running = self.active_by.get(organization).copied().unwrap_or(0);
+        self.limits.get(organization).is_none_or(|most| running < *most)
     }
 
     pub(crate) fn set_active(&mut self, cell: &Arc<Cell>) {

@@ -12,7 +12,10 @@ mod error;
 mod fair;
 mod hot;
 mod pipelines;
+mod plans;
 mod query;
+mod retention;
+mod schedules;
 mod serve;
 mod start;
 mod view;
@@ -31,6 +34,7 @@ use tokio::sync::{Notify, broadcast};
 pub use codec::DeadLetter;
 pub use control::Decision;
 pub use error::Error;
+pub use pipelines::{Pushed, StoredPipeline};
 pub use query::Page;
 pub use serve::{Served, Tick};
 pub use start::{RunHandle, Start};
@@ -39,6 +43,7 @@ pub use view::{RunDetail, RunResult, RunSummary};
 use crate::connector::Catalog;
 use crate::ids::{ContentHash, IdSource, Organization, RunId, SystemIds};
 use crate::pipeline::Pipeline;
+use crate::quota::Plans;
 use crate::run::{Header, RunStatus};
 use crate::store::{Store, Table};
 use crate::time::{Clock, SystemClock};
@@ -73,6 +78,9 @@ pub(crate) struct Options {
     pub(crate) lease_ms: u64,
     pub(crate) shared: bool,
     pub(crate) queue_depth: u32,
+    pub(crate) plans: Plans,
+    /// No plan limits anything: starts need not look.
+    pub(crate) plans_unlimited: bool,
 }
 
 pub(crate) struct Inner {
@@ -152,6 +160,14 @@ impl Builder {
         self
     }
 
+    /// Billing plans that limit what organizations may start; none where not said.
+    #[must_use]
+    pub fn plans(mut self, plans: Plans) -> Self {
+        self.options.plans = plans;
+        self.options.plans_unlimited = false;
+        self
+    }
+
     /// Reads what is unfinished from the store and builds the engine. Runs that a process left
     /// behind continue with the next [`Engine::serve`] or [`Engine::tick`].
     ///
@@ -175,6 +191,7 @@ impl Builder {
             failure: Mutex::default(),
         });
         inner.open().await?;
+        inner.open_schedules().await?;
         Ok(Engine { inner })
     }
 }
@@ -194,6 +211,8 @@ impl Engine {
             lease_ms: LEASE_MS_DEFAULT,
             shared: store.is_shared(),
             queue_depth: crate::limits::QUEUE_DEPTH_DEFAULT,
+            plans: Plans::unlimited(),
+            plans_unlimited: true,
         };
         Builder { store, catalog, clock: Arc::new(SystemClock), ids: Arc::new(SystemIds), options }
     }

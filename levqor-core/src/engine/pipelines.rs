@@ -1,18 +1,33 @@
 //! Pipelines by name and version: stored, compiled, kept.
+//!
+//! A version is a document by its content and is written once; a name points at the version in
+//! force and remembers the ones before. Runs pin versions, never names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::{Inner, PIPELINES_KEPT, codec};
+use super::{Engine, Inner, PIPELINES_KEPT, codec};
+use crate::document::{Parsed, PipelineDocument, Spans};
 use crate::ids::{ContentHash, Organization};
-use crate::pipeline::Pipeline;
-use crate::store::{Key, Table, Value};
+use crate::limits::{NESTING_MAX, PAGE_MAX};
+use crate::pipeline::{self, Pipeline};
+use crate::store::{Batch, Key, Revision, Table, Value};
+use crate::time::Timestamp;
+
+/// Versions a name remembers; older documents stay while a run needs them.
+const HISTORY_MAX: usize = 100;
 
 pub(crate) fn version_key(organization: &Organization, hash: ContentHash) -> Key {
     Key::of(Table::Version).text(organization.as_str()).raw(&hash.0)
+}
+
+fn name_key(organization: &Organization, name: &str) -> Key {
+    Key::of(Table::Pipeline).text(organization.as_str()).text(name)
 }
 
 /// A document as stored, with the versions of the sub-pipelines it pins.
@@ -31,7 +46,196 @@ pub(crate) fn version_value(pipeline: &Pipeline) -> Value {
     })
 }
 
+/// A pipeline by its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredPipeline {
+    /// Format version: 1.
+    pub v: u8,
+    /// The name.
+    pub name: String,
+    /// The version in force.
+    pub version: ContentHash,
+    /// When it was pushed.
+    pub at: Timestamp,
+    /// Versions before it, newest first.
+    pub history: Vec<(ContentHash, Timestamp)>,
+}
+
+/// What a push did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pushed {
+    /// The pipeline as it stands now.
+    pub pipeline: StoredPipeline,
+    /// Whether the document differs from the version that was in force.
+    pub changed: bool,
+}
+
+impl Engine {
+    /// Validates and compiles a document; sub-pipelines are looked up among the stored ones.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every problem found.
+    pub async fn compile(
+        &self,
+        organization: &Organization,
+        document: &PipelineDocument,
+        spans: Option<&Spans>,
+    ) -> Result<Arc<Pipeline>, Error> {
+        self.inner.compile(organization, document, spans, 0).await
+    }
+
+    /// Stores a document under its name and sets its schedules. The same document again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]; [`Error::Commit`] when somebody pushed the same name at the same time.
+    pub async fn push(
+        &self,
+        organization: &Organization,
+        parsed: &Parsed,
+    ) -> Result<Pushed, Error> {
+        let inner = &self.inner;
+        let pipeline = self.compile(organization, &parsed.document, Some(&parsed.spans)).await?;
+        let (now, name) = (inner.clock.now(), pipeline.name());
+        let known = inner.stored(organization, name).await?;
+        if let Some((stored, _)) = &known
+            && stored.version == pipeline.hash()
+        {
+            return Ok(Pushed { pipeline: stored.clone(), changed: false });
+        }
+        let mut batch = Batch::new(organization.as_str());
+        inner.remember_version(organization, &pipeline, &mut batch).await?;
+        let mut history = Vec::new();
+        if let Some((before, _)) = &known {
+            history.push((before.version, before.at));
+            history.extend(before.history.iter().take(HISTORY_MAX - 1).copied());
+        }
+        let stored = StoredPipeline {
+            v: 1,
+            name: name.to_owned(),
+            version: pipeline.hash(),
+            at: now,
+            history,
+        };
+        let key = name_key(organization, name);
+        let value = codec::to_value(&stored);
+        match known {
+            Some((_, revision)) => batch.replace(key, revision, value),
+            None => batch.insert(key, value),
+        }
+        let changes = inner.schedule_changes(organization, &pipeline, now, &mut batch).await?;
+        inner.store.commit(batch).await?;
+        inner.set_schedules(organization, changes);
+        Ok(Pushed { pipeline: stored, changed: true })
+    }
+
+    /// The pipeline in force under a name, compiled.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Invalid`] when the connectors it needs are gone.
+    pub async fn named(
+        &self,
+        organization: &Organization,
+        name: &str,
+    ) -> Result<Arc<Pipeline>, Error> {
+        let Some((stored, _)) = self.inner.stored(organization, name).await? else {
+            return Err(Error::NotFound { what: "pipeline", id: name.to_owned() });
+        };
+        self.inner.pipeline(organization, stored.version).await
+    }
+
+    /// A version's compiled pipeline.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the version is not stored.
+    pub async fn version(
+        &self,
+        organization: &Organization,
+        version: ContentHash,
+    ) -> Result<Arc<Pipeline>, Error> {
+        self.inner.pipeline(organization, version).await
+    }
+
+    /// The stored pipelines of an organization, by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn pipelines(
+        &self,
+        organization: &Organization,
+    ) -> Result<Vec<StoredPipeline>, Error> {
+        let mut range = Key::of(Table::Pipeline).text(organization.as_str()).prefix();
+        let mut all = Vec::new();
+        loop {
+            let page = self.inner.store.scan(&range, PAGE_MAX).await?;
+            let Some((last, _)) = page.last() else { return Ok(all) };
+            range = range.after(&last.clone());
+            for (_, record) in &page {
+                all.push(codec::read(&record.value, "pipeline")?);
+            }
+        }
+    }
+
+    /// Removes a name and its schedules; runs under way and versions stay.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn remove_pipeline(
+        &self,
+        organization: &Organization,
+        name: &str,
+    ) -> Result<(), Error> {
+        let inner = &self.inner;
+        let Some((_, revision)) = inner.stored(organization, name).await? else {
+            return Err(Error::NotFound { what: "pipeline", id: name.to_owned() });
+        };
+        let mut batch = Batch::new(organization.as_str());
+        batch.remove(name_key(organization, name), revision);
+        let changes = inner.schedules_removed(organization, name, &mut batch).await?;
+        inner.store.commit(batch).await?;
+        inner.set_schedules(organization, changes);
+        Ok(())
+    }
+}
+
 impl Inner {
+    async fn stored(
+        &self,
+        organization: &Organization,
+        name: &str,
+    ) -> Result<Option<(StoredPipeline, Revision)>, Error> {
+        let key = name_key(organization, name);
+        let Some(record) = self.store.get(std::slice::from_ref(&key)).await?.pop().flatten() else {
+            return Ok(None);
+        };
+        Ok(Some((codec::read(&record.value, "pipeline")?, record.revision)))
+    }
+
+    fn compile<'a>(
+        &'a self,
+        organization: &'a Organization,
+        document: &'a PipelineDocument,
+        spans: Option<&'a Spans>,
+        depth: usize,
+    ) -> BoxFuture<'a, Result<Arc<Pipeline>, Error>> {
+        async move {
+            let mut subs = BTreeMap::new();
+            for name in sub_names(&document.to_value()) {
+                // A missing one, or a circle, is the compiler's to report at its place.
+                if name == document.name || depth >= NESTING_MAX {
+                    continue;
+                }
+                if let Some((stored, _)) = self.stored(organization, &name).await? {
+                    let pipeline = self.pipeline(organization, stored.version).await?;
+                    subs.insert(name, pipeline);
+                }
+            }
+            pipeline::compile(document, spans, &self.catalog, &|name| subs.get(name).cloned())
+                .map_err(Error::Invalid)
+        }
+        .boxed()
+    }
+
     pub(crate) fn keep_pipeline(&self, key: (Organization, ContentHash), pipeline: Arc<Pipeline>) {
         let mut kept = self.pipelines.lock();
         if kept.len() >= PIPELINES_KEPT {
@@ -40,16 +244,57 @@ impl Inner {
         kept.insert(key, (self.catalog.generation(), pipeline));
     }
 
-    /// The compiled pipeline of a version.
-    pub(crate) async fn pipeline(
-        &self,
-        organization: &Organization,
+    /// The compiled pipeline of a version; compiled again when the catalog has changed since.
+    pub(crate) fn pipeline<'a>(
+        &'a self,
+        organization: &'a Organization,
         hash: ContentHash,
-    ) -> Result<Arc<Pipeline>, Error> {
+    ) -> BoxFuture<'a, Result<Arc<Pipeline>, Error>> {
         let known = (organization.clone(), hash);
-        if let Some((_, kept)) = self.pipelines.lock().get(&known) {
-            return Ok(kept.clone());
+        let kept = self.pipelines.lock().get(&known).cloned();
+        let generation = self.catalog.generation();
+        if let Some((at, kept)) = kept
+            && at == generation
+        {
+            return std::future::ready(Ok(kept)).boxed();
         }
-        Err(codec::corrupt("a version that is not stored"))
+        async move {
+            let key = version_key(organization, hash);
+            let found = self.store.get(std::slice::from_ref(&key)).await?.pop().flatten();
+            let Some(record) = found else {
+                return Err(codec::corrupt(format!("version {hash} is not stored")));
+            };
+            let version: VersionRecord = codec::read(&record.value, "pipeline version")?;
+            let mut subs = BTreeMap::new();
+            for (name, hash) in version.subs {
+                subs.insert(name, self.pipeline(organization, hash).await?);
+            }
+            let value: serde_json::Value = codec::read(&version.document.into(), "document")?;
+            let document = PipelineDocument::from_value(&value).map_err(Error::Invalid)?;
+            let pipeline =
+                pipeline::compile(&document, None, &self.catalog, &|n| subs.get(n).cloned())
+                    .map_err(Error::Invalid)?;
+            self.keep_pipeline(known, pipeline.clone());
+            Ok(pipeline)
+        }
+        .boxed()
     }
+}
+
+/// Names after `pipeline/` in the `uses` of a document.
+fn sub_names(document: &serde_json::Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut rest = vec![document];
+    while let Some(value) = rest.pop() {
+        match value {
+            serde_json::Value::Array(items) => rest.extend(items),
+            serde_json::Value::Object(map) => {
+                let uses = map.get("uses").and_then(serde_json::Value::as_str);
+                names.extend(uses.and_then(|u| u.strip_prefix("pipeline/")).map(str::to_owned));
+                rest.extend(map.values());
+            }
+            _ => {}
+        }
+    }
+    names
 }

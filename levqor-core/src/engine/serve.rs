@@ -65,6 +65,7 @@ impl Engine {
                 *inner.spawner.lock() = None;
                 return Err(error);
             }
+            inner.fire_schedules().await?;
             if inner.options.shared && inner.clock.now() >= next_sweep {
                 inner.sweep().await?;
                 next_sweep = inner.clock.now().plus_ms(inner.options.lease_ms / 3);
@@ -127,7 +128,7 @@ impl Engine {
         if let Some(error) = inner.failure.lock().take() {
             return Err(error);
         }
-        let fired = 0;
+        let fired = inner.fire_schedules().await?;
         let cell = {
             let mut hot = inner.hot.lock();
             // Ticking after a `serve` that ended: the engine works again.
@@ -176,7 +177,10 @@ impl Inner {
             return None;
         }
         loop {
-            let (organization, run) = hot.ready.pop(&|_| true)?;
+            let mut ready = std::mem::take(&mut hot.ready);
+            let next = ready.pop(&|organization| hot.may_run(organization));
+            hot.ready = ready;
+            let (organization, run) = next?;
             // A run may stand in the queue twice (woken by time and by an event).
             if !hot.active.contains_key(&run) {
                 let cell = Cell::new(organization, run, None);

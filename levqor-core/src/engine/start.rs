@@ -17,6 +17,7 @@ use crate::limits;
 use crate::machine::{self, Moment};
 use crate::pipeline::{OnLimit, Pipeline};
 use crate::run::{Event, Header, Level, Origin, RunState, RunStatus, Started};
+use crate::schedule::{Overlap, ScheduleRecord};
 use crate::store::{Batch, CommitError, Key, Revision, Table};
 use crate::time::Timestamp;
 
@@ -45,6 +46,9 @@ pub struct Start {
     /// W3C trace context.
     pub traceparent: Option<String>,
     pub(crate) origin: Option<Box<Origin>>,
+    /// The schedule that fires, to be advanced in the same commit.
+    pub(crate) schedule: Option<(Key, Revision, ScheduleRecord)>,
+    pub(crate) overlap: Option<Overlap>,
     /// Written in the same commit: a schedule's advance, a dead letter's mark.
     pub(crate) along: Batch,
 }
@@ -65,6 +69,8 @@ impl Start {
             delay_until: None,
             traceparent: None,
             origin: None,
+            schedule: None,
+            overlap: None,
             along: Batch::default(),
         }
     }
@@ -152,7 +158,25 @@ impl Engine {
         if let Some(known) = &known {
             known.insert(&mut along, run, now);
         }
-        match inner.accept(&start, run, now, along).await {
+        if let Some((key, revision, record)) = &start.schedule {
+            let mut record = record.clone();
+            super::schedules::started_by(&mut record, run);
+            let value = record.to_value().map_err(|e| codec::corrupt(e.to_string()))?;
+            along.replace(key.clone(), *revision, value);
+        }
+        let admission = inner.admit(&start).await?;
+        for add in admission.iter().flat_map(|a| &a.adds) {
+            along.add(add.clone());
+        }
+        let steps_max = admission.as_ref().and_then(|a| a.steps_max);
+        let accepted = inner.accept(&start, run, now, along, steps_max).await;
+        let accepted = accepted.map_err(|error| match &error {
+            Error::Commit(CommitError::Bound { counter, .. }) => {
+                admission.and_then(|a| a.refusal(counter, now)).unwrap_or(error)
+            }
+            _ => error,
+        });
+        match accepted {
             Ok(ended) => Ok(self.handle(run, &start.organization, false, ended)),
             Err(Error::Commit(CommitError::Conflict { key })) => match known {
                 // Another request with the same key won the race.
@@ -242,8 +266,9 @@ impl Inner {
         run: RunId,
         now: Timestamp,
         along: Batch,
+        steps_max: Option<u64>,
     ) -> Result<Option<oneshot::Receiver<RunResult>>, Error> {
-        let mut live = new_run(start, run, now);
+        let mut live = new_run(start, run, now, steps_max);
         let concurrency = concurrency_of(start, &live.state, now)?;
         live.header.concurrency.clone_from(&concurrency);
         let enters = self.enter_concurrency(start, run, concurrency.as_ref())?;
@@ -345,6 +370,7 @@ impl Inner {
         let free = serving
             && !hot.stopping
             && hot.ready.len() == 0
+            && hot.may_run(&cell.organization)
             && hot.active.len() < self.options.slots;
         if free {
             hot.set_active(cell);
@@ -367,13 +393,11 @@ impl Inner {
                 format!("{} runs are waiting already", hot.ready.len()),
             )));
         }
-        let (Some((key, limit)), Some(rule)) = (concurrency, &start.pipeline.concurrency) else {
-            return Ok(true);
-        };
+        let Some((key, limit)) = concurrency else { return Ok(true) };
         if hot.enter_key(run, key, *limit) {
             return Ok(true);
         }
-        match rule.on_limit {
+        match start.pipeline.concurrency.as_ref().map_or(OnLimit::Queue, |rule| rule.on_limit) {
             OnLimit::Queue => Ok(false),
             OnLimit::Skip => Err(Error::Refused(RunError::new(
                 ErrorKind::Conflict,
@@ -420,7 +444,7 @@ impl Inner {
     }
 }
 
-fn new_run(start: &Start, run: RunId, now: Timestamp) -> Live {
+fn new_run(start: &Start, run: RunId, now: Timestamp, max_steps: Option<u64>) -> Live {
     let pipeline = &start.pipeline;
     let started = Started {
         pipeline: pipeline.name.clone(),
@@ -434,6 +458,7 @@ fn new_run(start: &Start, run: RunId, now: Timestamp) -> Live {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         },
+        max_steps,
         deadline: pipeline.timeout_ms.map(|ms| start.delay_until.unwrap_or(now).plus_ms(ms)),
         origin: start.origin.clone(),
     };
@@ -462,7 +487,13 @@ fn concurrency_of(
     state: &RunState,
     now: Timestamp,
 ) -> Result<Option<(Arc<str>, u32)>, Error> {
-    let Some(rule) = &start.pipeline.concurrency else { return Ok(None) };
+    let Some(rule) = &start.pipeline.concurrency else {
+        // A schedule that queues behind its own last run.
+        let queues = start.overlap == Some(Overlap::Queue);
+        let name = start.principal.as_deref().unwrap_or_default();
+        let key = format!("{}/{}/{name}", start.organization, start.pipeline.name);
+        return Ok(queues.then(|| (key.into(), 1)));
+    };
     let Some(level) = Level::root(state, 0, now) else { return Ok(None) };
     let key = rule.key.render(&level).map_err(|e| {
         let message = format!("in `concurrency.key`: {}", e.message);

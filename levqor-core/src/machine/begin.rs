@@ -206,7 +206,8 @@ pub(super) fn expression_error(error: &ExprError, place: &str) -> RunError {
 
 fn over_steps(level: &Level<'_>) -> Option<RunError> {
     let own = level.state.pipeline.limits.steps.unwrap_or(limits::RUN_STEPS_MAX);
-    let most = own.min(limits::RUN_STEPS_MAX);
+    let plan = level.state.started.max_steps.unwrap_or(limits::RUN_STEPS_MAX);
+    let most = own.min(plan).min(limits::RUN_STEPS_MAX);
     (level.state.steps_used >= most).then(|| {
         RunError::new(
             ErrorKind::BudgetExceeded,

@@ -54,6 +54,9 @@ pub struct Started {
     /// Most credits it may capture; the tighter of the document's and the caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_credits: Option<u64>,
+    /// Most steps it may execute, where its organization's plan says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
     /// When it times out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Firing, Schedule, ScheduleState, due};
-use crate::ids::Organization;
+use crate::ids::{Organization, RunId};
 use crate::store::{Key, KeyRange, Table, Value};
 use crate::time::Timestamp;
 
@@ -35,6 +35,9 @@ pub struct ScheduleRecord {
     /// Times that were left out, in all.
     #[serde(default)]
     pub skipped: u64,
+    /// The run it started last, for `overlap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<RunId>,
 }
 
 /// Why a record cannot be read.
@@ -56,6 +59,7 @@ impl ScheduleRecord {
             paused: false,
             fired: 0,
             skipped: 0,
+            last_run: None,
         }
     }
 

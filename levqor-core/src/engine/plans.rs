@@ -1,0 +1,123 @@
+//! Billing plans at the door: what an organization may start, checked with the start's commit.
+
+use std::collections::BTreeSet;
+
+use super::error::Error;
+use super::start::Start;
+use super::{Engine, Inner, codec};
+use crate::ids::Organization;
+use crate::pipeline::{Block, Pipeline, StepKind};
+use crate::quota::{self, OrganizationRecord, Plan};
+use crate::store::{Add, Batch, Counter};
+use crate::time::Timestamp;
+
+/// What the plan says about one start.
+pub(crate) struct Admission {
+    pub(crate) adds: Vec<Add>,
+    pub(crate) steps_max: Option<u64>,
+    plan: Plan,
+    record: OrganizationRecord,
+}
+
+impl Engine {
+    /// An organization's plan and settings; those of a new one where it has none yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn organization(
+        &self,
+        organization: &Organization,
+    ) -> Result<OrganizationRecord, Error> {
+        self.inner.organization(organization).await
+    }
+
+    /// Stores an organization's plan and settings.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn set_organization(
+        &self,
+        organization: &Organization,
+        record: &OrganizationRecord,
+    ) -> Result<(), Error> {
+        let value = record.to_value().map_err(|e| codec::corrupt(e.to_string()))?;
+        let mut batch = Batch::new(organization.as_str());
+        batch.set.push((OrganizationRecord::key(organization), value));
+        self.inner.store.commit(batch).await?;
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn organization(&self, organization: &Organization) -> Result<OrganizationRecord, Error> {
+        let key = OrganizationRecord::key(organization);
+        match self.store.get(std::slice::from_ref(&key)).await?.pop().flatten() {
+            Some(found) => OrganizationRecord::from_value(&found.value)
+                .map_err(|e| codec::corrupt(e.to_string())),
+            None => Ok(OrganizationRecord::new(&self.options.plans.default, self.clock.now())),
+        }
+    }
+
+    /// Whether the plan allows this start, as far as can be said before its commit; `None` where
+    /// no plan limits anything.
+    pub(crate) async fn admit(&self, start: &Start) -> Result<Option<Admission>, Error> {
+        if self.options.plans_unlimited {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let record = self.organization(&start.organization).await?;
+        record.check_active()?;
+        let Some((_, plan)) = record.plan_now(&self.options.plans, now) else {
+            return Err(codec::corrupt(format!("plan `{}` is not known", record.plan)));
+        };
+        let plan = plan.clone();
+        plan.check_payload(crate::machine::json_bytes(&start.input) as u64)?;
+        let mut connectors = BTreeSet::new();
+        connectors_of(&start.pipeline, &mut connectors);
+        for connector in connectors {
+            plan.check_connector(connector)?;
+        }
+        self.hot.lock().limits.insert(
+            start.organization.clone(),
+            plan.concurrent_runs.unwrap_or(u32::MAX),
+        );
+        let adds = quota::admit(&plan, &start.organization, now, &record.zone);
+        Ok(Some(Admission { adds, steps_max: Some(plan.steps_max()), plan, record }))
+    }
+}
+
+impl Admission {
+    /// The refusal that a commit's exceeded counter means, where it is a quota's.
+    pub(crate) fn refusal(&self, counter: &Counter, now: Timestamp) -> Option<Error> {
+        quota::refusal(&self.plan, counter, now, &self.record.zone)
+            .map(|refused| Error::Refused(refused.error))
+    }
+}
+
+fn connectors_of<'p>(pipeline: &'p Pipeline, found: &mut BTreeSet<&'p str>) {
+    let mut blocks: Vec<&Block> = vec![&pipeline.root];
+    blocks.extend(&pipeline.on_failure);
+    while let Some(block) = blocks.pop() {
+        for step in &block.steps {
+            match &step.kind {
+                StepKind::Call { connector, .. } => {
+                    found.insert(connector);
+                }
+                StepKind::ForEach { body, .. } | StepKind::While { body, .. } => blocks.push(body),
+                StepKind::Parallel { branches, .. } => {
+                    blocks.extend(branches.iter().map(|b| &b.body));
+                }
+                StepKind::Switch { cases, otherwise } => {
+                    blocks.extend(cases.iter().map(|(_, b)| b));
+                    blocks.push(otherwise);
+                }
+                StepKind::Try { body, catches, finally } => {
+                    blocks.extend(catches.iter().map(|(_, b)| b));
+                    blocks.extend([body, finally]);
+                }
+                StepKind::Sub { pipeline, .. } => connectors_of(pipeline, found),
+                _ => {}
+            }
+        }
+    }
+}
