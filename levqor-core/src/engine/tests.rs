@@ -57,6 +57,7 @@ fn three_steps(catalog: &Catalog) -> Arc<Pipeline> {
         concurrency: None,
         triggers: Vec::new(),
         subs: Default::default(),
+        depth: 1,
     })
 }
 

@@ -11,6 +11,8 @@ pub(crate) mod names;
 mod schema;
 mod settings;
 mod sight;
+#[cfg(test)]
+mod tests;
 mod triggers;
 
 use std::collections::{BTreeMap, HashMap};
