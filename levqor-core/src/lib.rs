@@ -10,6 +10,7 @@ pub mod limits;
 pub mod machine;
 mod nearest;
 pub mod pipeline;
+pub mod planner;
 pub mod quota;
 pub mod retention;
 pub mod run;

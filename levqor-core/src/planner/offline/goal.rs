@@ -1,0 +1,329 @@
+//! A goal cut into parts, each an order to do one thing; with what is quoted taken as data.
+
+use super::words;
+
+/// Something in a goal that is a value, whatever it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Literal {
+    /// In quotes.
+    Quoted(String),
+    /// `https://…`.
+    Url(String),
+    /// `ada@example.com`.
+    Email(String),
+    /// `#sales`.
+    Channel(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// As written; punctuation around it is off.
+    Word(String),
+    Literal(Literal),
+    /// `,`
+    Comma,
+    /// `. ; ! ?`, a new line, an arrow.
+    Break,
+}
+
+impl Token {
+    /// The word in small letters; empty for anything else.
+    pub(super) fn low(&self) -> String {
+        match self {
+            Self::Word(word) => word.to_lowercase(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// One part of a goal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) tokens: Vec<Token>,
+}
+
+impl Part {
+    /// The part as a person would write it.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        for token in &self.tokens {
+            let written = match token {
+                Token::Word(word) => word.clone(),
+                Token::Literal(Literal::Quoted(quoted)) => format!("\"{quoted}\""),
+                Token::Literal(
+                    Literal::Url(other) | Literal::Email(other) | Literal::Channel(other),
+                ) => other.clone(),
+                Token::Comma => ",".to_owned(),
+                Token::Break => continue,
+            };
+            if !text.is_empty() && written != "," {
+                text.push(' ');
+            }
+            text.push_str(&written);
+        }
+        text
+    }
+
+    pub(super) fn literals(&self) -> impl Iterator<Item = &Literal> {
+        self.tokens.iter().filter_map(|token| match token {
+            Token::Literal(literal) => Some(literal),
+            _ => None,
+        })
+    }
+
+    /// The words that mean something. What is quoted is not among them; that there is an address
+    /// or a channel is.
+    pub(super) fn terms(&self) -> Vec<String> {
+        let words: Vec<_> = self.tokens.iter().map(Token::low).collect();
+        let mut terms = words::terms(&words.join(" "));
+        terms.extend(self.order().and_then(|order| words::implied(&order)).map(str::to_owned));
+        let kinds = self.literals().filter_map(|literal| match literal {
+            Literal::Url(_) => Some("url"),
+            Literal::Email(_) => Some("email"),
+            Literal::Channel(_) => Some("channel"),
+            Literal::Quoted(_) => None,
+        });
+        terms.extend(kinds.map(str::to_owned));
+        terms
+    }
+
+    /// The first word that is not politeness, as written.
+    pub(super) fn order(&self) -> Option<String> {
+        let mut lows = self.tokens.iter().map(Token::low).filter(|w| !w.is_empty());
+        lows.find(|word| !words::is_polite(word))
+    }
+}
+
+/// What only somebody writes who speaks to a model past the goal: marks of chat formats.
+const MARKS: [&str; 6] = ["<system", "</", "<|", "[inst]", "[/inst]", "###"];
+/// The same, as words.
+const SPEECH: [&str; 7] = [
+    "system prompt",
+    "you are now",
+    "new instructions",
+    "developer mode",
+    "jailbreak",
+    "admin override",
+    "as an ai",
+];
+
+/// Cuts a goal into tokens.
+pub(super) fn tokens(goal: &str) -> Vec<Token> {
+    let mut found = Vec::new();
+    let mut rest = goal;
+    while let Some(c) = rest.chars().next() {
+        let after_word = matches!(found.last(), Some(Token::Word(_))) && !starts_fresh(goal, rest);
+        if let Some((quoted, left)) = (!after_word).then(|| quoted(rest)).flatten() {
+            found.push(Token::Literal(Literal::Quoted(quoted)));
+            rest = left;
+        } else if c == '\n' {
+            found.push(Token::Break);
+            rest = &rest[1..];
+        } else if c.is_whitespace() {
+            rest = &rest[c.len_utf8()..];
+        } else {
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            let (chunk, left) = rest.split_at(end);
+            // A quote that opens inside a chunk: `subject:"x y"`.
+            let cut = chunk.find(['"', '“', '«']).filter(|at| *at > 0).unwrap_or(end);
+            chunk_tokens(&chunk[..cut], &mut found);
+            rest = if cut < end { &rest[cut..] } else { left };
+        }
+    }
+    found
+}
+
+/// Whether `rest` begins after white space or at the start: an apostrophe there opens a quote.
+fn starts_fresh(goal: &str, rest: &str) -> bool {
+    let before = goal[..goal.len() - rest.len()].chars().next_back();
+    before.is_none_or(|c| c.is_whitespace() || "(:\"“«".contains(c))
+}
+
+fn quoted(text: &str) -> Option<(String, &str)> {
+    const PAIRS: [(char, char); 6] =
+        [('"', '"'), ('“', '”'), ('«', '»'), ('`', '`'), ('‘', '’'), ('\'', '\'')];
+    let open = text.chars().next()?;
+    let (_, close) = PAIRS.iter().find(|(o, _)| *o == open)?;
+    let inner = &text[open.len_utf8()..];
+    let end = inner.find(*close)?;
+    Some((inner[..end].to_owned(), &inner[end + close.len_utf8()..]))
+}
+
+fn chunk_tokens(chunk: &str, found: &mut Vec<Token>) {
+    if matches!(chunk, "->" | "=>" | "→" | "⇒" | "|" | "-" | "–" | "—") {
+        found.push(Token::Break);
+        return;
+    }
+    if chunk == "&" {
+        found.push(Token::Word("and".to_owned()));
+        return;
+    }
+    if MARKS.iter().any(|mark| chunk.to_ascii_lowercase().contains(mark)) {
+        found.push(Token::Word(chunk.to_owned()));
+        return;
+    }
+    let word = chunk.trim_start_matches(['(', '[', '"', '\'']);
+    let bare = word.trim_end_matches([',', '.', ';', ':', '!', '?', ')', ']', '"', '\'']);
+    if !bare.is_empty() {
+        found.push(value_or_word(bare));
+    }
+    let tail = &word[bare.len()..];
+    if tail.contains(['.', ';', '!', '?']) {
+        found.push(Token::Break);
+    } else if tail.contains([',', ':']) {
+        found.push(Token::Comma);
+    }
+}
+
+fn value_or_word(bare: &str) -> Token {
+    let low = bare.to_lowercase();
+    if low.starts_with("https://") || low.starts_with("http://") {
+        return Token::Literal(Literal::Url(bare.to_owned()));
+    }
+    let is_email = bare
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@'));
+    if is_email {
+        return Token::Literal(Literal::Email(bare.to_owned()));
+    }
+    if bare.len() > 1 && bare.starts_with('#') && !bare[1..].contains('#') {
+        return Token::Literal(Literal::Channel(bare.to_owned()));
+    }
+    Token::Word(if low == "e-mail" { "email".to_owned() } else { bare.to_owned() })
+}
+
+/// Cuts tokens into parts: at sentence ends, and at `,` `and` `then` where an order follows.
+pub(super) fn parts(tokens: &[Token], is_order: impl Fn(&str, &str) -> bool) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut open = Part::default();
+    // The clause of a condition (`when a lead arrives, …`) ends at its comma.
+    let mut condition = false;
+    for (i, token) in tokens.iter().enumerate() {
+        let low = token.low();
+        let starts = open.tokens.is_empty();
+        condition = if starts { is_condition(&low) } else { condition };
+        let separates = match token {
+            Token::Break => true,
+            Token::Comma if condition => true,
+            Token::Comma => orders_next(&tokens[i + 1..], &is_order),
+            Token::Word(_) if matches!(low.as_str(), "and" | "then" | "afterwards") => {
+                orders_next(&tokens[i + 1..], &is_order)
+            }
+            _ => false,
+        };
+        if separates {
+            parts.extend((!open.tokens.is_empty()).then(|| std::mem::take(&mut open)));
+        } else {
+            open.tokens.push(token.clone());
+        }
+    }
+    parts.extend((!open.tokens.is_empty()).then_some(open));
+    parts
+}
+
+/// Whether a part that begins with this word says when, not what.
+pub(super) fn is_condition(low: &str) -> bool {
+    matches!(low, "when" | "whenever" | "if" | "once" | "after" | "before" | "upon" | "as" | "on")
+}
+
+/// Whether the next words, politeness aside, are an order.
+fn orders_next(rest: &[Token], is_order: &impl Fn(&str, &str) -> bool) -> bool {
+    for (i, token) in rest.iter().enumerate() {
+        match token {
+            Token::Comma => {}
+            Token::Word(_) => {
+                let low = token.low();
+                let next = rest.get(i + 1).map(Token::low).unwrap_or_default();
+                if is_order(&low, &next) {
+                    return true;
+                }
+                if !words::is_polite(&low) {
+                    return false;
+                }
+            }
+            Token::Literal(_) | Token::Break => return false,
+        }
+    }
+    false
+}
+
+/// Cuts off everything from the first sentence on that tries to instruct whoever reads the goal:
+/// what remains, and whether something was cut.
+pub(super) fn without_instructions(tokens: Vec<Token>) -> (Vec<Token>, bool) {
+    let mut start = 0;
+    for (i, token) in tokens.iter().enumerate() {
+        let ends = *token == Token::Break;
+        if (ends || i + 1 == tokens.len()) && instructs(&tokens[start..=i]) {
+            return (tokens[..start].to_vec(), true);
+        }
+        if ends {
+            start = i + 1;
+        }
+    }
+    (tokens, false)
+}
+
+fn instructs(sentence: &[Token]) -> bool {
+    const TURN: [&str; 8] =
+        ["ignore", "disregard", "forget", "override", "bypass", "overrule", "skip", "circumvent"];
+    const RULE: [&str; 12] = [
+        "previous",
+        "above",
+        "prior",
+        "earlier",
+        "instruction",
+        "instructions",
+        "rules",
+        "prompt",
+        "system",
+        "guidelines",
+        "restrictions",
+        "safety",
+    ];
+    const TAKE: [&str; 14] = [
+        "send",
+        "reveal",
+        "print",
+        "leak",
+        "exfiltrate",
+        "include",
+        "dump",
+        "expose",
+        "post",
+        "email",
+        "show",
+        "forward",
+        "upload",
+        "copy",
+    ];
+    const SECRET: [&str; 12] = [
+        "secret",
+        "secrets",
+        "credential",
+        "credentials",
+        "password",
+        "passwords",
+        "token",
+        "tokens",
+        "env",
+        "environment",
+        "vault",
+        "keys",
+    ];
+    let lows: Vec<String> = sentence.iter().map(Token::low).collect();
+    let near = |first: &[&str], second: &[&str], reach: usize| {
+        lows.iter().enumerate().any(|(i, word)| {
+            let after = &lows[i + 1..lows.len().min(i + 1 + reach)];
+            first.contains(&word.as_str()) && after.iter().any(|w| second.contains(&w.as_str()))
+        })
+    };
+    let text = lows.join(" ");
+    let speaks = lows.iter().find(|w| !w.is_empty()).is_some_and(|w| {
+        matches!(w.as_str(), "system" | "assistant" | "developer" | "important")
+            && sentence.get(1) == Some(&Token::Comma)
+    });
+    near(&TURN, &RULE, 5)
+        || near(&TAKE, &SECRET, 6)
+        || speaks
+        || MARKS.iter().chain(&SPEECH).any(|mark| text.contains(mark))
+}
