@@ -77,10 +77,10 @@ impl Inner {
         for connector in connectors {
             plan.check_connector(connector)?;
         }
-        self.hot.lock().limits.insert(
-            start.organization.clone(),
-            plan.concurrent_runs.unwrap_or(u32::MAX),
-        );
+        self.hot
+            .lock()
+            .limits
+            .insert(start.organization.clone(), plan.concurrent_runs.unwrap_or(u32::MAX));
         let adds = quota::admit(&plan, &start.organization, now, &record.zone);
         Ok(Some(Admission { adds, steps_max: Some(plan.steps_max()), plan, record }))
     }

@@ -340,11 +340,10 @@ fn removed(record: &ScheduleRecord) -> TimerChange {
 /// The input of a scheduled run: the trigger's `input` over `event`, else `{scheduled_at}`.
 fn trigger_input(pipeline: &Pipeline, trigger: &str, at: Timestamp) -> serde_json::Value {
     let event = serde_json::json!({ "scheduled_at": at.to_string(), "trigger": trigger });
-    let template = pipeline.triggers.iter().find(|t| &*t.id == trigger).and_then(|t| t.input.as_ref());
+    let template =
+        pipeline.triggers.iter().find(|t| &*t.id == trigger).and_then(|t| t.input.as_ref());
     let scope = EventScope { event: Arc::new(event), vars: pipeline.vars.clone() };
-    template
-        .and_then(|input| input.render(&scope).ok())
-        .unwrap_or_else(|| (*scope.event).clone())
+    template.and_then(|input| input.render(&scope).ok()).unwrap_or_else(|| (*scope.event).clone())
 }
 
 /// What a trigger's templates see.

@@ -14,12 +14,13 @@ const RULES: &str = r#"You write pipelines for the Levqor automation engine.
 Answer with one JSON object {"document": "<the pipeline as JSON text>", "note": "<one or two sentences for a person>"} and nothing else.
 
 The pipeline document:
-- {"schema": "levqor/v1", "name": "kebab-case-name", "input_schema"?: JSON Schema, "vars"?: {}, "triggers"?: [], "steps": [], "output"?: {}}. Unknown keys are errors.
+- {"schema": "levqor/v1", "name": "kebab-case-name", "input_schema"?: JSON Schema, "vars"?: {}, "credentials"?: {"<connector>": "<name in the vault>"}, "triggers"?: [], "steps": [], "output"?: {}}. Unknown keys are errors.
 - A step is {"id": "snake_case", "uses": "<connector>/<action>", "with": {...}, "if"?: "expression"}. Steps run in order.
 - Other steps: {"id", "for_each": "${{ list }}", "as": "item", "max_items": 100, "steps": []}, {"id", "switch": [{"if": "...", "steps": []}], "else": []}, {"id", "parallel": [{"id", "steps": []}], "join": "all"}, {"id", "try": [], "catch": [{"steps": []}], "finally": []}.
 - Built-in: core/set, core/template, core/sleep {"for": "10m"}, core/wait_event {"event", "match"?, "timeout"?}, core/approval {"form_schema"?, "expires"?}, core/fail {"message"}, core/stop.
 - Expressions stand in ${{ }}: input.x, vars.x, steps.<id>.output.x, item.x, event.x. Refer only to earlier steps.
 - Triggers: {"id", "uses": "schedule", "with": {"cron": "0 9 * * 1-5", "timezone": "Europe/Berlin"}} or {"with": {"every": "15m"}}; {"id", "uses": "webhook", "with": {...}}.
+- A connector that needs a credential gets {"<connector>": "<connector>"} in "credentials" unless the goal names another entry of the vault.
 - What the goal does not say becomes a property of input_schema, used as ${{ input.x }}. Never invent addresses, ids or secrets.
 
 Rules:
@@ -104,6 +105,7 @@ fn described(manifest: &Manifest, name: &str, action: &ActionManifest) -> Value 
         "about": manifest.description,
         "title": action.title,
         "credits": action.price.base,
+        "needs_credential": manifest.credentials.iter().any(|c| c.required),
         "with": action.input_schema,
         "output": action.output_schema,
     })

@@ -1,9 +1,15 @@
 //! Goals against a small catalog, hostile goals and replies, and the repair loop.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::connector::{ActionManifest, CredentialKind, CredentialManifest, Manifest};
+use crate::connector::{
+    ActionManifest, Call, Catalog, Connector, CredentialKind, CredentialManifest, Manifest, Outcome,
+};
+use crate::document::PipelineDocument;
+use crate::error::{ErrorKind, RunError};
 
 fn action(title: &str, input: &Value, output: &Value) -> ActionManifest {
     ActionManifest {
@@ -167,6 +173,36 @@ fn catalog() -> Vec<Manifest> {
     ]
 }
 
+/// The same catalog as the engine has it: the validator that every stored document passes.
+static CONNECTORS: LazyLock<Catalog> = LazyLock::new(|| {
+    let known = Catalog::new();
+    catalog().into_iter().for_each(|m| known.add(std::sync::Arc::new(Named(m))).unwrap());
+    known
+});
+
+#[derive(Debug)]
+struct Named(Manifest);
+
+#[async_trait::async_trait]
+impl Connector for Named {
+    fn manifest(&self) -> &Manifest {
+        &self.0
+    }
+
+    async fn run_task(&self, _: Call<'_>) -> Outcome {
+        let error = RunError::new(ErrorKind::Internal, "test.called", "a planner calls nothing");
+        Outcome::Failed { error }
+    }
+}
+
+fn validate(document: &Value) -> Result<(), Vec<String>> {
+    let texts = |issues: Vec<crate::document::Issue>| {
+        issues.into_iter().map(|i| format!("{}: {} ({})", i.pointer, i.message, i.code)).collect()
+    };
+    let document = PipelineDocument::from_value(document).map_err(texts)?;
+    crate::pipeline::compile(&document, None, &CONNECTORS, &|_| None).map(|_| ()).map_err(texts)
+}
+
 fn uses(draft: &Draft) -> Vec<&str> {
     draft.document["steps"]
         .as_array()
@@ -317,29 +353,9 @@ fn goals_find_their_actions() {
     println!("{share:.2} of {} goals; missed:\n{}", GOALS.len(), missed.join("\n"));
 }
 
-/// What the document's validation would say, as far as drafts can go wrong.
+/// A draft is a document that could be stored as it is, and says who made it.
 fn well_formed(draft: &Draft, goal: &str) {
-    let document = &draft.document;
-    assert_eq!(document["schema"], "levqor/v1");
-    crate::ids::check_id(document["name"].as_str().unwrap()).unwrap();
-    let mut seen = Vec::new();
-    for step in document["steps"].as_array().unwrap() {
-        let id = step["id"].as_str().unwrap();
-        crate::ids::check_id(id).unwrap();
-        assert!(!seen.contains(&id), "{goal}: `{id}` twice");
-        for text in step["with"].as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()) {
-            for reference in text.split("${{ ").skip(1) {
-                let path: Vec<&str> = reference.split([' ', '.']).collect();
-                let known = match path[0] {
-                    "input" => document["input_schema"]["properties"][path[1]].is_object(),
-                    "steps" => seen.contains(&path[1]),
-                    _ => false,
-                };
-                assert!(known, "{goal}: {text}");
-            }
-        }
-        seen.push(id);
-    }
+    assert_eq!(validate(&draft.document), Ok(()), "{goal}: {}", draft.document);
     assert!(draft.note.contains("deterministic planner"), "it says who made it");
 }
 
@@ -547,15 +563,10 @@ fn the_prompt_holds_goal_and_catalog_as_data() {
     assert_eq!(messages.len(), 2);
     assert!(messages[0].content.contains(r#""uses":"slack/post_message""#));
     assert!(messages[1].content.ends_with(r#"{"goal":"post \"x\"\nto slack⟨U+202E⟩"}"#));
-    let first = messages[0].content.find("\"uses\":\"").unwrap();
-    assert!(
-        messages[0].content[first..].starts_with(r#""uses":"slack/"#)
-            || messages[0].content.contains("slack/post_message")
-    );
     assert_eq!(prompt(&catalog(), " \n"), Err(PlanError::GoalEmpty));
     assert_eq!(prompt(&catalog(), &"x".repeat(9_000)), Err(PlanError::GoalTooLong));
     // However large the catalog, every action is named and the prompt stays within bounds.
-    let many: Vec<_> = (0..2_000)
+    let many: Vec<_> = (0..1_000)
         .map(|n| {
             connector(&format!("c{n}"), "About", &[("act", "Do it", &["a!", "b", "c"], &["d"])])
         })
@@ -563,7 +574,7 @@ fn the_prompt_holds_goal_and_catalog_as_data() {
         .collect();
     let big = prompt(&many, "post a message to slack").unwrap();
     let content = &big[0].content;
-    assert!(content.contains(r#"{"uses":"c1999/act"}"#) && content.len() < 2 * CATALOG_BYTES_MAX);
+    assert!(content.contains(r#"{"uses":"c999/act"}"#) && content.len() < 2 * CATALOG_BYTES_MAX);
     assert!(content.contains(r#""title":"Post a message to a channel""#), "the fitting ones first");
     jsonschema::meta::validate(&reply_schema()).unwrap();
 }
@@ -647,13 +658,13 @@ mod properties {
         /// No goal and no reply makes the planner panic, and no draft fails its own guard.
         #[test]
         fn nothing_panics(text in "\\PC{0,80}|[a-z ,.\"'#@:/{}$]{0,80}|(post|send|every|at|9am|and|slack|then|\"|,|\\.| |é){0,30}") {
-            let catalog = catalog();
-            if let Some(draft) = offline::draft(&catalog, &text) {
-                prop_assert_eq!(check(&draft.document, &catalog), Ok(()));
+            static CATALOG: LazyLock<Vec<Manifest>> = LazyLock::new(catalog);
+            if let Some(draft) = offline::draft(&CATALOG, &text) {
+                prop_assert_eq!(check(&draft.document, &CATALOG), Ok(()));
                 well_formed(&draft, &text);
             }
             let _ = parse(&text);
-            let _ = prompt(&catalog, &text);
+            let _ = prompt(&CATALOG, &text);
             prop_assert!(!has_hidden(&visible(&text)));
         }
     }

@@ -294,7 +294,11 @@ const BAD: &[(&str, &str, u32)] = &[
     ("steps:\n  - {id: a, uses: core/sleep}", "document.value", 2),
     ("steps:\n  - {id: a, uses: core/sleep, with: {for: 10}}", "document.duration", 2),
     ("steps:\n  - {id: a, uses: core/sleep, with: {until: tomorrow}}", "document.time", 2),
-    ("steps:\n  - {id: a, uses: core/sleep, with: {for: 1s, untill: x}}", "document.unknown_key", 2),
+    (
+        "steps:\n  - {id: a, uses: core/sleep, with: {for: 1s, untill: x}}",
+        "document.unknown_key",
+        2,
+    ),
     ("steps:\n  - {id: a, uses: core/template}", "document.missing_key", 2),
     ("steps:\n  - {id: a, uses: core/wait_event}", "document.missing_key", 2),
     (

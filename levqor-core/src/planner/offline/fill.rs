@@ -35,6 +35,7 @@ impl Inputs {
 /// A step that was made, for the next one to refer to.
 pub(super) struct Made<'a> {
     pub(super) id: String,
+    pub(super) connector: &'a str,
     pub(super) output: &'a Value,
 }
 

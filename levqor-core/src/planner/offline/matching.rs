@@ -68,29 +68,37 @@ impl<'a> Index<'a> {
         words::is_verb(word, next) || self.candidates.iter().any(begins)
     }
 
-    /// The action that a part means, if one is clear enough.
-    pub(super) fn best(&self, part: &Part) -> Option<&Candidate<'a>> {
+    /// The action that a part means, if one is clear enough. `before` is the connector of the step
+    /// before: `comment on it` is about its work, where nothing else fits.
+    pub(super) fn best(&self, part: &Part, before: Option<&str>) -> Option<&Candidate<'a>> {
         let mut terms = part.terms();
         if terms.is_empty() {
             return None;
         }
         let mentioned = self.mentioned(part, &terms);
-        // Whatever a connector was called: its name was meant.
-        terms.extend(mentioned.iter().flat_map(|name| words::terms(name)));
         if mentioned.is_empty() && names_a_stranger(part) {
             return None;
         }
-        let eligible = |c: &&Candidate<'a>| {
-            mentioned.is_empty() || mentioned.contains(&c.manifest.name.as_str())
-        };
-        let scored = self.candidates.iter().filter(eligible).map(|c| (self.score(&terms, c), c));
+        // Whatever a connector was called: its name was meant.
+        terms.extend(mentioned.iter().flat_map(|name| words::terms(name)));
+        let refers = || part.tokens.iter().any(|t| matches!(t.low().as_str(), "it" | "them"));
+        self.best_of(&terms, &mentioned).or_else(|| {
+            let before = before.filter(|_| mentioned.is_empty() && refers())?;
+            self.best_of(&terms, &[before])
+        })
+    }
+
+    /// The best action of these connectors, of all where none is given.
+    fn best_of(&self, terms: &[String], of: &[&str]) -> Option<&Candidate<'a>> {
+        let eligible = |c: &&Candidate<'a>| of.is_empty() || of.contains(&c.manifest.name.as_str());
+        let scored = self.candidates.iter().filter(eligible).map(|c| (self.score(terms, c), c));
         let (score, best) =
             scored.fold(None, |best: Option<(f64, &Candidate<'a>)>, (score, c)| {
                 // The first of equals: the order of the catalog decides, so the answer is the same.
                 if best.is_some_and(|(most, _)| most >= score) { best } else { Some((score, c)) }
             })?;
         let could = terms.iter().map(|t| self.could(t)).sum::<f64>();
-        let clear = score / could >= SHARE_MIN && best.is_meant_by(&terms, !mentioned.is_empty());
+        let clear = score / could >= SHARE_MIN && best.is_meant_by(terms, !of.is_empty());
         clear.then_some(best)
     }
 

@@ -77,7 +77,11 @@ impl<'a> Plan<'a> {
             return;
         }
         let condition = part.tokens.first().is_some_and(|t| goal::is_condition(&t.low()));
-        let found = if condition { None } else { index.best(part) };
+        let found = if condition {
+            None
+        } else {
+            index.best(part, self.before.as_ref().map(|made| made.connector))
+        };
         let Some(candidate) = found else {
             self.left_out.push(part.text());
             return;
@@ -89,7 +93,11 @@ impl<'a> Plan<'a> {
         if needed && !self.credentials.contains(&candidate.manifest.name) {
             self.credentials.push(candidate.manifest.name.clone());
         }
-        self.before = Some(Made { id, output: &candidate.action.output_schema });
+        self.before = Some(Made {
+            id,
+            connector: &candidate.manifest.name,
+            output: &candidate.action.output_schema,
+        });
     }
 
     fn id(&mut self, action: &str) -> String {
@@ -117,9 +125,8 @@ impl<'a> Plan<'a> {
     }
 
     fn finish(self, schedule: Option<Value>, instructed: bool) -> Option<Draft> {
-        if self.before.is_none() {
-            return None;
-        }
+        // Waiting and asking alone is no plan.
+        self.before.as_ref()?;
         let asked: Vec<String> = self.inputs.properties.keys().cloned().collect();
         let note = self.note(&asked, schedule.is_some(), instructed);
         let mut document = json!({
@@ -133,6 +140,11 @@ impl<'a> Plan<'a> {
                 "required": asked,
                 "properties": self.inputs.properties,
             });
+        }
+        if !self.credentials.is_empty() {
+            // By convention a connector's credential is named as the connector is.
+            let named = self.credentials.iter().map(|name| (name.clone(), json!(name)));
+            document["credentials"] = Value::Object(named.collect());
         }
         if let Some(with) = schedule {
             document["triggers"] = json!([{ "id": "schedule", "uses": "schedule", "with": with }]);
@@ -159,7 +171,10 @@ impl<'a> Plan<'a> {
             say(format!("{how}: {}.", asked.join(", ")));
         }
         if !self.credentials.is_empty() {
-            say(format!("Credentials needed for: {}.", self.credentials.join(", ")));
+            say(format!(
+                "Credentials it looks for in the vault: {}; change the names where yours differ.",
+                self.credentials.join(", ")
+            ));
         }
         note
     }
