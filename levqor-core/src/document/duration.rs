@@ -87,7 +87,7 @@ impl JsonSchema for Duration {
         json_schema!({
             "type": "string",
             "description": "A length of time: `30s`, `15m`, `1h30m`, `7d`.",
-            "pattern": "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+            "pattern": "^([0-9]+(d|h|m|s|ms))+$",
             "examples": ["30s", "1h30m", "7d"]
         })
     }

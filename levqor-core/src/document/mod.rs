@@ -29,6 +29,8 @@ mod json;
 pub(crate) mod reader;
 mod spans;
 mod step;
+#[cfg(test)]
+mod tests;
 mod types;
 mod yaml;
 

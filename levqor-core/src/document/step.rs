@@ -72,7 +72,9 @@ pub struct Step {
     /// What a failed item does to the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_item_error: Option<OnItemError>,
-    /// Runs `steps` again while this is true. `steps.<own id>.output` is the last iteration's.
+    /// Runs `steps` again while this is true. It sees the steps of the round that just ended;
+    /// before the first round they are undefined: `${{ steps.poll.output.more | default(true) }}`.
+    /// Rounds count from 1 (`index`).
     #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
     pub while_condition: Option<Condition>,
     /// Most iterations of a `while`: 100 where absent, 10,000 at most. One more fails the step.

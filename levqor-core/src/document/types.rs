@@ -29,13 +29,13 @@ pub struct PipelineDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_schema: Option<Value>,
     /// Constants, `vars.<name>` in expressions.
-    #[serde(skip_serializing_if = "Members::is_empty")]
+    #[serde(default, skip_serializing_if = "Members::is_empty")]
     pub vars: Members,
     /// Names of credentials in the vault by the alias that steps use. Never a secret.
-    #[serde(skip_serializing_if = "Members::is_empty")]
+    #[serde(default, skip_serializing_if = "Members::is_empty")]
     pub credentials: Members<String>,
     /// What starts runs, besides people and calls.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Trigger>,
     /// How many runs of this pipeline may go on at once.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -48,7 +48,15 @@ fn take(builder: &mut Builder, event: Event<'_>, at: Range<usize>) -> Result<(),
                 let message = "merge keys (`<<`) are not part of the format";
                 return Err(builder.issue("document.alias", at, message));
             }
+            if at.is_empty() {
+                return Err(builder.issue("document.key", at, "the key of an object is empty"));
+            }
             builder.key(text.into_owned(), at)
+        }
+        // The parser's word for nothing is `~`, which is a text where somebody wrote it.
+        Event::Scalar(_, ScalarStyle::Plain, _, _) if at.is_empty() => {
+            builder.scalar(Value::Null, at);
+            Ok(())
         }
         Event::Scalar(text, ScalarStyle::Plain, _, _) => {
             let value = match word(&text) {

@@ -114,18 +114,6 @@ impl Expr {
         }
     }
 
-    /// The root name and the object keys after it, where it is one such path without indices:
-    /// `input.orders` is `("input", ["orders"])`.
-    pub(crate) fn as_path(&self) -> Option<(&str, Vec<&str>)> {
-        use super::path::{Key, Root};
-        let Kind::Path(Path { root: Root::Name(name), keys }) = &self.kind else { return None };
-        let keys = keys.iter().map(|key| match key {
-            Key::Name(name) => Some(&**name),
-            Key::Index(_) => None,
-        });
-        Some((name, keys.collect::<Option<_>>()?))
-    }
-
     /// Its value.
     ///
     /// # Errors

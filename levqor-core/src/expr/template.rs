@@ -107,10 +107,10 @@ impl Template {
         }
     }
 
-    /// The expression where the whole is exactly one.
-    pub(crate) fn as_expr(&self) -> Option<&Expr> {
+    /// How many items it has where it is written as a list.
+    pub(crate) fn length(&self) -> Option<usize> {
         match &self.node {
-            Node::One(expr) => Some(expr),
+            Node::List(nodes) => Some(nodes.len()),
             _ => None,
         }
     }

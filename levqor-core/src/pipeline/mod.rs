@@ -5,6 +5,8 @@
 //! holds no run state.
 
 mod compile;
+mod diff;
+mod estimate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use compile::compile;
+pub use diff::{Change, ChangeKind, diff};
+pub use estimate::{Estimate, StepEstimate, estimate};
 
 use crate::connector::ActionInfo;
 use crate::expr::{Expr, Template};

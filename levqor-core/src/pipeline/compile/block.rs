@@ -263,10 +263,12 @@ impl<'a> Compiler<'a> {
         sight: &Sight<'a>,
         depth: usize,
     ) -> Option<StepKind> {
-        // Its own output so far is in sight: that is how a loop sees what it has come to.
-        let inner = sight.with_name("index").with_steps([step.id.as_str()]);
+        // The condition sees the round that just ended; before the first, all of it is undefined.
+        let inner = sight.with_name("index");
+        let round = step.steps.iter().flatten().map(|s| s.id.as_str());
+        let seen = inner.with_steps(round);
         let condition: &Condition = step.while_condition.as_ref()?;
-        let condition = self.condition(condition, &join(at, "while"), &inner);
+        let condition = self.condition(condition, &join(at, "while"), &seen);
         let max_iterations = self.bounded(
             step.max_iterations,
             limits::WHILE_ITERATIONS_DEFAULT,

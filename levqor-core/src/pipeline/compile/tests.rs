@@ -105,7 +105,7 @@ steps:
     catch: [ { when: "${{ error.kind == 'not_found' }}", steps: [] }, { steps: [] } ]
     finally: []
   - id: poll
-    while: "steps.poll.output.more | default(true)"
+    while: "steps.p1.output.more | default(true)"
     max_iterations: 5
     steps: [ { id: p1, uses: core/set, with: { more: false, of: "${{ index }}" } } ]
   - { id: end, uses: core/stop, with: { output: "${{ steps.sub.output }}" } }
