@@ -250,7 +250,8 @@ fn next_header(inner: &Inner, live: &Live, hold: Hold, epoch: u64, now: Timestam
         seq: live.header.seq + 1,
         epoch,
         lease,
-        due: if ends { None } else { state.next_due() },
+        // A queued run is due at once; a delayed start says otherwise itself.
+        due: if ends || status == RunStatus::Queued { None } else { state.next_due() },
         events,
         tally: state.tally(),
         ended: ends.then_some(now),

@@ -4,6 +4,7 @@
 //! it installs nothing global. [`Engine::tick`] does one bounded unit of work for tests and for
 //! callers that want to drive it themselves.
 
+mod audit;
 mod cell;
 mod codec;
 mod control;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Moment;
+use crate::document::Duration;
 use crate::error::{ErrorKind, RunError};
 use crate::expr::{ExprError, Template};
 use crate::limits;
@@ -161,11 +162,9 @@ fn wake_at(
     if let Some(wait) = wait {
         let value = wait.render(level).map_err(|e| expression_error(&e, "for"))?;
         let ms = match &value {
-            Value::String(text) => text
-                .parse::<jiff::SignedDuration>()
-                .ok()
-                .and_then(|d| u64::try_from(d.as_millis()).ok())
-                .ok_or_else(|| bad(format!("`{text}` is not a duration")))?,
+            Value::String(text) => {
+                text.parse::<Duration>().map_err(|e| bad(format!("`for: {text}`: {e}")))?.as_ms()
+            }
             Value::Number(n) => n
                 .as_u64()
                 .and_then(|seconds| seconds.checked_mul(1_000))

@@ -5,7 +5,7 @@ use super::begin::expression_error;
 use super::next::{cancel_first_below, next_in_frame};
 use crate::error::{ErrorKind, RunError};
 use crate::pipeline::{Block, Join, OnItemError, Step, StepKind};
-use crate::run::{At, Event, Frame, FrameStatus, Inside, InsideKind, Level, enter};
+use crate::run::{At, Bind, Event, Frame, FrameStatus, Inside, InsideKind, Level, enter};
 
 /// The next event of a composite step under way.
 pub(super) fn next_inside(
@@ -144,8 +144,9 @@ impl Here<'_> {
         // Before the first round and after each one: iterations count from 1. The condition sees
         // the steps of the round that just ended.
         let inner = enter(self.level, self.step, self.inside, *iteration, frame)?;
-        let scope = if *iteration == 0 { self.level } else { &inner };
-        match condition.eval_bool(scope) {
+        let place = if *iteration == 0 { self.level } else { &inner };
+        // `index` of the condition is the round it would let begin.
+        match condition.eval_bool(&place.with(Bind::Index(*iteration))) {
             Err(e) => self.abandon(at, expression_error(&e, "while")),
             Ok(false) => Some(self.while_over(at)),
             Ok(true) if iteration >= max_iterations => self.abandon(
@@ -280,7 +281,7 @@ impl Here<'_> {
     /// The phase of the first catch whose `when` holds for the error.
     fn catching(&self, failure: &RunError) -> Result<Option<u32>, RunError> {
         let StepKind::Try { catches, .. } = &self.step.kind else { return Ok(None) };
-        let scope = self.level.with(crate::run::Bind::Error(failure));
+        let scope = self.level.with(Bind::Error(failure));
         for (phase, (when, _)) in (1..).zip(catches) {
             let holds = match when {
                 None => true,

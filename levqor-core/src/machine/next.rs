@@ -27,12 +27,11 @@ pub fn next(state: &RunState, moment: &Moment) -> Option<Event> {
 fn next_main(state: &RunState, moment: &Moment) -> Option<Event> {
     let level = Level::root(state, 0, moment.now)?;
     let overdue = state.started.deadline.is_some_and(|d| d <= moment.now);
+    // Steps of the run itself are only ever cancelled because its time is over.
+    let cut = state.main.nodes.contains(&Node::Cancelled);
     let status = match state.main.status() {
-        FrameStatus::Active if overdue => FrameStatus::Failed(RunError::new(
-            ErrorKind::Timeout,
-            "run.timeout",
-            "the run took longer than its timeout",
-        )),
+        FrameStatus::Active if overdue => timed_out(),
+        FrameStatus::Done if cut => timed_out(),
         status => status,
     };
     match status {
@@ -52,6 +51,14 @@ fn next_main(state: &RunState, moment: &Moment) -> Option<Event> {
             },
         }),
     }
+}
+
+fn timed_out() -> FrameStatus {
+    FrameStatus::Failed(RunError::new(
+        ErrorKind::Timeout,
+        "run.timeout",
+        "the run took longer than its timeout",
+    ))
 }
 
 fn next_failing(state: &RunState, failure: &RunError, moment: &Moment) -> Option<Event> {

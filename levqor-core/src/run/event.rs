@@ -98,7 +98,7 @@ pub enum Event {
         items: Option<Vec<Arc<Value>>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         case: Option<u32>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         input: Option<Arc<Value>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,
@@ -121,7 +121,7 @@ pub enum Event {
         at: At,
         step: Arc<str>,
         attempt: u32,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         input: Option<Arc<Value>>,
         #[serde(default, skip_serializing_if = "is_zero")]
         hold: u64,
@@ -166,7 +166,7 @@ pub enum Event {
     StepSucceeded {
         at: At,
         step: Arc<str>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Value>>,
     },
     /// Its output was taken over from another run; nothing is charged.
@@ -194,11 +194,16 @@ pub enum Event {
     #[serde(rename = "run.finished")]
     RunFinished {
         status: RunStatus,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Value>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<RunError>,
     },
+}
+
+/// A value that is there and null is not an absent one.
+fn present<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Arc<Value>>, D::Error> {
+    Value::deserialize(d).map(|value| Some(Arc::new(value)))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -24,8 +24,11 @@ pub fn path_of(pipeline: &Pipeline, at: &[u32]) -> String {
         let Some(&key) = rest.get(1) else { break };
         block = inner_block(&step.kind, key);
         match &step.kind {
-            StepKind::ForEach { .. } | StepKind::While { .. } => {
+            StepKind::ForEach { .. } => {
                 let _ = write!(path, "[{key}]");
+            }
+            StepKind::While { .. } => {
+                let _ = write!(path, "[{}]", key.saturating_sub(1));
             }
             StepKind::Parallel { branches, .. } => {
                 if let Some(branch) = branches.get(key as usize) {

@@ -71,7 +71,8 @@ pub(crate) fn enter<'a>(
         (InsideKind::ForEach { items, .. }, StepKind::ForEach { var, .. }) => {
             Bind::Item { var, item: items.get(key as usize)?.clone(), index: key }
         }
-        (InsideKind::While { .. }, _) => Bind::Index(key),
+        // Rounds count from 1 in the tree, from 0 for people.
+        (InsideKind::While { .. }, _) => Bind::Index(key.saturating_sub(1)),
         (InsideKind::Try { error: Some(error), .. }, _) => Bind::Error(error),
         (InsideKind::Sub { input, .. }, StepKind::Sub { pipeline, .. }) => {
             Bind::Inputs { input: input.clone(), vars: pipeline.vars.clone() }
