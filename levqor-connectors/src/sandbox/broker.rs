@@ -24,7 +24,7 @@ pub(crate) struct Scope {
     /// The vault's name of the credential, where the document gives one.
     pub(crate) credential: Option<String>,
     pub(crate) deadline: Instant,
-    acted: AtomicBool,
+    acted: AtomicU32,
     unanswered: AtomicBool,
     requests: AtomicU32,
     log_lines: AtomicU32,
@@ -45,7 +45,7 @@ impl Scope {
             step: step.to_owned(),
             credential: credential.map(str::to_owned),
             deadline,
-            acted: AtomicBool::new(false),
+            acted: AtomicU32::new(0),
             unanswered: AtomicBool::new(false),
             requests: AtomicU32::new(0),
             log_lines: AtomicU32::new(0),
@@ -55,12 +55,17 @@ impl Scope {
 
     /// Notes that a request which may change something is on its way to the other side.
     pub(crate) fn note_action(&self) {
-        self.acted.store(true, Ordering::Release);
+        self.acted.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Takes one [`Self::note_action`] back: nothing of that request was sent.
+    pub(crate) fn take_back_action(&self) {
+        self.acted.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Whether such a request went out: a trap then leaves the outcome unknown.
     pub(crate) fn has_acted(&self) -> bool {
-        self.acted.load(Ordering::Acquire)
+        self.acted.load(Ordering::Acquire) > 0
     }
 
     /// Notes that such a request went out and no whole answer came back.
