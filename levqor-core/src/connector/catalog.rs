@@ -86,6 +86,16 @@ impl Catalog {
         Ok(())
     }
 
+    /// Takes a connector out; calls under way finish. False when there was none.
+    pub fn remove(&self, name: &str) -> bool {
+        let mut inner = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let removed = inner.connectors.remove(name).is_some();
+        if removed {
+            inner.generation += 1;
+        }
+        removed
+    }
+
     /// Sets the operator's price for `connector/action`.
     pub fn set_price(&self, uses: &str, price: Price) {
         let mut inner = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
