@@ -198,7 +198,8 @@ fn compare(
         }
     }
     let hosts = given.hosts.clone().unwrap_or_else(|| default_hosts(origin, &wishes));
-    let partial = given.partial;
+    // A built-in plugin without a grant runs with its safe default, whatever else it can use.
+    let partial = given.partial || (origin == Origin::Builtin && grant.is_none());
     // A manifest with `*` takes whatever the operator gives.
     if !partial && !wishes.iter().any(HostPattern::is_any) {
         let missing = wishes.iter().filter(|w| !hosts.iter().any(|h| h.covers(w)));
@@ -336,7 +337,11 @@ mod tests {
         let effective = of(&manifest(&["a.com", "*"]), Origin::Builtin, "").unwrap();
         assert_eq!(effective.policy.hosts, ["a.com".parse().unwrap()]);
         assert_eq!(effective.credentials["key"].hosts, ["a.com".parse().unwrap()]);
-        let effective = of(&manifest(&["*"]), Origin::Builtin, "").unwrap();
+        let mut wants = manifest(&["*"]);
+        wants.wants.state = true;
+        wants.wants.reveal_secrets = true;
+        let effective = of(&wants, Origin::Builtin, "").unwrap();
+        assert!(!effective.reveal && effective.state_bytes == STATE_BYTES_BUILTIN);
         assert!(effective.policy.check("https://a.com/").is_err());
         let granted = "[grant.p]\nhosts = [\"b.com\"]";
         let effective = of(&manifest(&["*"]), Origin::Builtin, granted).unwrap();
