@@ -31,9 +31,9 @@ impl Builder {
     }
 
     /// An issue at these bytes of the source.
-    pub(super) fn issue(&self, code: &'static str, at: Range<usize>, message: &str) -> Issue {
+    pub(super) fn issue(&self, code: &'static str, at: Range<usize>, message: &str) -> Box<Issue> {
         let pointer = self.open.last().map_or("", |o| o.pointer.as_str());
-        Issue::at(code, pointer, message, Some(&self.spans), Some(at))
+        Box::new(Issue::at(code, pointer, message, Some(&self.spans), Some(at)))
     }
 
     /// The next value would be the key of an object.
@@ -51,7 +51,7 @@ impl Builder {
         matches!(self.open.last(), Some(Open { node: Node::Object { .. }, .. }))
     }
 
-    pub(super) fn key(&mut self, name: String, at: Range<usize>) -> Result<(), Issue> {
+    pub(super) fn key(&mut self, name: String, at: Range<usize>) -> Result<(), Box<Issue>> {
         let duplicate = match self.open.last() {
             Some(Open { node: Node::Object { map, .. }, .. }) => map.contains_key(&name),
             _ => false,
@@ -73,7 +73,7 @@ impl Builder {
         self.put(value);
     }
 
-    pub(super) fn start(&mut self, object: bool, at: Range<usize>) -> Result<(), Issue> {
+    pub(super) fn start(&mut self, object: bool, at: Range<usize>) -> Result<(), Box<Issue>> {
         if self.open.len() >= limits::JSON_DEPTH_MAX {
             let message = format!("values are nested more than {} deep", limits::JSON_DEPTH_MAX);
             return Err(self.issue("document.depth", at, &message));

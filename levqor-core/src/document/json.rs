@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::build::{Builder, Word, word};
 use super::{Issue, Spans};
 
-pub(super) fn read(source: &str) -> Result<(Value, Spans), Issue> {
+pub(super) fn read(source: &str) -> Result<(Value, Spans), Box<Issue>> {
     let mut reader = Reader { source, at: 0, builder: Builder::new(source) };
     reader.document()?;
     Ok(reader.builder.finish())
@@ -18,7 +18,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn document(&mut self) -> Result<(), Issue> {
+    fn document(&mut self) -> Result<(), Box<Issue>> {
         loop {
             self.value()?;
             // After a value: close what closes here, then either the end or one more value.
@@ -49,7 +49,7 @@ impl Reader<'_> {
     }
 
     /// One scalar, or the opening of containers down to the first scalar or empty container.
-    fn value(&mut self) -> Result<(), Issue> {
+    fn value(&mut self) -> Result<(), Box<Issue>> {
         loop {
             self.space();
             let start = self.at;
@@ -77,7 +77,7 @@ impl Reader<'_> {
         }
     }
 
-    fn key(&mut self) -> Result<(), Issue> {
+    fn key(&mut self) -> Result<(), Box<Issue>> {
         let start = self.at;
         if self.peek() != b'"' {
             return Err(self.wrong("a key in double quotes"));
@@ -92,7 +92,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn text(&mut self) -> Result<String, Issue> {
+    fn text(&mut self) -> Result<String, Box<Issue>> {
         let start = self.at;
         self.at += 1;
         while !matches!(self.peek(), b'"' | b'\n' | 0) {
@@ -106,7 +106,7 @@ impl Reader<'_> {
         })
     }
 
-    fn word(&mut self) -> Result<(), Issue> {
+    fn word(&mut self) -> Result<(), Box<Issue>> {
         let start = self.at;
         let part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.' | b'_');
         while part(self.peek()) {
@@ -139,7 +139,7 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong(&self, expected: &str) -> Issue {
+    fn wrong(&self, expected: &str) -> Box<Issue> {
         let found = match self.source.get(self.at..).and_then(|rest| rest.chars().next()) {
             Some(c) => format!("`{}`", c.escape_debug()),
             None => "the end".to_owned(),

@@ -76,7 +76,7 @@ pub struct Parsed {
 /// # Errors
 /// Every [`Issue`] of its shape; only the first where the text is not YAML or JSON at all.
 pub fn parse(text: &str, format: Format) -> Result<Parsed, Vec<Issue>> {
-    let (value, spans) = parse_value(text, format).map_err(|issue| vec![issue])?;
+    let (value, spans) = parse_value(text, format).map_err(|issue| vec![*issue])?;
     let document = PipelineDocument::read_from(&value, Some(&spans))?;
     Ok(Parsed { document, spans })
 }
@@ -85,11 +85,11 @@ pub fn parse(text: &str, format: Format) -> Result<Parsed, Vec<Issue>> {
 ///
 /// # Errors
 /// The first [`Issue`].
-pub fn parse_value(text: &str, format: Format) -> Result<(Value, Spans), Issue> {
+pub fn parse_value(text: &str, format: Format) -> Result<(Value, Spans), Box<Issue>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > limits::DOCUMENT_BYTES_MAX {
         let message = format!("a document has at most {} bytes", limits::DOCUMENT_BYTES_MAX);
-        return Err(Issue::new("document.too_large", "", message, None));
+        return Err(Box::new(Issue::new("document.too_large", "", message, None)));
     }
     match format {
         Format::Json => json::read(text),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::build::{Builder, Word, word};
 use super::{Issue, Spans};
 
-pub(super) fn read(source: &str) -> Result<(Value, Spans), Issue> {
+pub(super) fn read(source: &str) -> Result<(Value, Spans), Box<Issue>> {
     let mut builder = Builder::new(source);
     let mut options = Options::default();
     options.set_emit_comments(false);
@@ -31,7 +31,7 @@ pub(super) fn read(source: &str) -> Result<(Value, Spans), Issue> {
     Ok(builder.finish())
 }
 
-fn take(builder: &mut Builder, event: Event<'_>, at: Range<usize>) -> Result<(), Issue> {
+fn take(builder: &mut Builder, event: Event<'_>, at: Range<usize>) -> Result<(), Box<Issue>> {
     if let Event::Scalar(_, _, anchor, tag) = &event {
         refuse(builder, *anchor, tag.is_some(), &at)?;
     }
@@ -84,7 +84,12 @@ fn take(builder: &mut Builder, event: Event<'_>, at: Range<usize>) -> Result<(),
     }
 }
 
-fn refuse(builder: &Builder, anchor: usize, tagged: bool, at: &Range<usize>) -> Result<(), Issue> {
+fn refuse(
+    builder: &Builder,
+    anchor: usize,
+    tagged: bool,
+    at: &Range<usize>,
+) -> Result<(), Box<Issue>> {
     if anchor != 0 {
         let message = "YAML anchors and aliases are not part of the format; write it out";
         return Err(builder.issue("document.alias", at.clone(), message));
@@ -102,7 +107,7 @@ fn bytes(span: &Span, source: &str) -> Range<usize> {
     start..end.max(start)
 }
 
-fn syntax(builder: &Builder, source: &str, error: &granit_parser::ScanError) -> Issue {
+fn syntax(builder: &Builder, source: &str, error: &granit_parser::ScanError) -> Box<Issue> {
     let byte = error.marker().byte_offset().unwrap_or(0).min(source.len());
     let line = source[..floor(source, byte)].rsplit('\n').next().unwrap_or_default();
     let after = source[floor(source, byte)..].split('\n').next().unwrap_or_default();

@@ -7,6 +7,7 @@
 mod compile;
 mod diff;
 mod estimate;
+mod start;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use serde_json::Value;
 pub use compile::compile;
 pub use diff::{Change, ChangeKind, diff};
 pub use estimate::{Estimate, StepEstimate, estimate};
+pub use start::{TriggerStart, TriggerView};
 
 use crate::connector::ActionInfo;
 use crate::expr::{Expr, Template};
@@ -95,6 +97,8 @@ pub(crate) struct Trigger {
     /// `webhook` | `schedule` | `event`.
     pub(crate) uses: Arc<str>,
     pub(crate) with: Value,
+    /// `match` of an event trigger.
+    pub(crate) matches: Option<Expr>,
     pub(crate) dedupe_key: Option<Template>,
     /// The run's input; the event as it is where absent.
     pub(crate) input: Option<Template>,

@@ -504,3 +504,40 @@ fn the_hash_covers_sub_pipelines_and_not_the_canvas() {
     let parsed = parse(with("").source(), Format::Json).unwrap();
     assert_ne!(parsed.document.content_hash(), with("").hash());
 }
+
+/// Schemas of users must not be able to hang or crash the engine.
+#[test]
+fn hostile_schemas_end() {
+    let nested = (0..40).fold("{}".to_owned(), |inner, _| format!("{{\"items\": {inner}}}"));
+    let wide: String = (0..2_000).map(|i| format!("{{\"const\": {i}}},")).collect();
+    for schema in [
+        r##"{"$ref": "#"}"##.to_owned(),
+        r##"{"allOf": [{"$ref": "#"}]}"##.to_owned(),
+        r##"{"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}"##.to_owned(),
+        r##"{"not": {"$ref": "#"}}"##.to_owned(),
+        r##"{"if": {"$ref": "#"}, "then": {"$ref": "#"}}"##.to_owned(),
+        r##"{"$dynamicAnchor": "x", "allOf": [{"$dynamicRef": "#x"}]}"##.to_owned(),
+        r##"{"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}"##
+            .to_owned(),
+        r##"{"properties": {"a": {"$ref": "#"}}, "items": {"$ref": "#"}}"##.to_owned(),
+        r##"{"pattern": "(a+)+$"}"##.to_owned(),
+        r##"{"pattern": "(?=a)b"}"##.to_owned(),
+        r##"{"pattern": "a{1000}{1000}{1000}"}"##.to_owned(),
+        r##"{"$schema": "https://x.test/meta"}"##.to_owned(),
+        r##"{"$id": "file:///etc/passwd", "$ref": "other"}"##.to_owned(),
+        nested,
+        format!("{{\"anyOf\": [{wide} true]}}"),
+    ] {
+        let start = std::time::Instant::now();
+        let text = format!(
+            "{{\"schema\": \"levqor/v1\", \"name\": \"m\", \"input_schema\": {schema}, \"steps\": \
+             [{{\"id\": \"a\", \"uses\": \"core/set\"}}]}}"
+        );
+        if let Ok(pipeline) = build(&text) {
+            for input in [json!("a".repeat(30_000) + "b"), json!([[[[[1]]]]]), json!({"a": {"a": 1}})] {
+                let _ = pipeline.check_input(&input);
+            }
+        }
+        assert!(start.elapsed().as_secs() < 5, "{schema}");
+    }
+}

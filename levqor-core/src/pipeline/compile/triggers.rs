@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::Compiler;
 use super::sight::Sight;
 use crate::document::{self, Duration, TriggerKind, join};
+use crate::expr::Expr;
 use crate::nearest::nearest;
 use crate::pipeline::Trigger;
 use crate::schedule::Schedule;
@@ -51,15 +52,17 @@ impl<'a> Compiler<'a> {
             self.report("document.type", &with_at, format!("expected an object, found {kind}"));
             return None;
         };
+        let mut matches = None;
         match trigger.uses {
             TriggerKind::Webhook => self.webhook(map, &with_at),
             TriggerKind::Schedule => self.schedule(&with, &with_at),
-            TriggerKind::Event => self.event(map, &with_at, &sight),
+            TriggerKind::Event => matches = self.event(map, &with_at, &sight),
         }
         Some(Trigger {
             id: trigger.id.as_str().into(),
             uses: trigger.uses.as_str().into(),
             with,
+            matches,
             dedupe_key,
             input,
         })
@@ -128,7 +131,7 @@ impl<'a> Compiler<'a> {
         self.report(code, &at, error.message);
     }
 
-    fn event(&mut self, map: &Map<String, Value>, at: &str, sight: &Sight<'a>) {
+    fn event(&mut self, map: &Map<String, Value>, at: &str, sight: &Sight<'a>) -> Option<Expr> {
         self.known_keys(map, at, &["event", "match"], "event trigger");
         match map.get("event") {
             Some(Value::String(name)) => self.check_id(name, &join(at, "event")),
@@ -139,8 +142,6 @@ impl<'a> Compiler<'a> {
             }
             None => self.report("document.missing_key", at, "`event` names the event"),
         }
-        if let Some(value) = map.get("match") {
-            self.condition_value(value, &join(at, "match"), sight);
-        }
+        self.condition_value(map.get("match")?, &join(at, "match"), sight)
     }
 }
