@@ -155,15 +155,28 @@ fn chained(name: &str, schema: &Value, made: &Made<'_>) -> Option<Value> {
     Some(text.unwrap_or_else(|| json!(format!("${{{{ steps.{}.output | json }}}}", made.id))))
 }
 
+/// Members that get what is quoted before others do: titles, then texts.
+const TITLES: [&str; 4] = ["subject", "title", "summary", "name"];
+const RANKED: usize = TITLES.len() + CONTENT.len();
+
 /// Order in which members of equal need get what is quoted: titles, then texts, then the rest.
 fn rank(name: &str) -> usize {
-    const FIRST: [&str; 4] = ["subject", "title", "summary", "name"];
-    let content = || CONTENT.iter().position(|c| *c == name).map(|i| i + FIRST.len());
-    FIRST.iter().position(|f| *f == name).or_else(content).unwrap_or(FIRST.len() + CONTENT.len())
+    let content = || CONTENT.iter().position(|c| *c == name).map(|i| i + TITLES.len());
+    TITLES.iter().position(|t| *t == name).or_else(content).unwrap_or(RANKED)
 }
 
 fn is_content(name: &str) -> bool {
     CONTENT.contains(&name)
+}
+
+/// Whether a member of this name takes such a value.
+pub(super) fn takes(name: &str, literal: &Literal) -> bool {
+    match literal {
+        Literal::Channel(_) => is_channel(name),
+        Literal::Email(_) => is_address(name),
+        Literal::Url(_) => is_url(name),
+        Literal::Quoted(_) => rank(name) < RANKED,
+    }
 }
 
 fn is_channel(name: &str) -> bool {

@@ -71,19 +71,11 @@ impl Part {
         })
     }
 
-    /// The words that mean something. What is quoted is not among them; that there is an address
-    /// or a channel is.
+    /// The words that mean something. What is quoted, and addresses, are not among them.
     pub(super) fn terms(&self) -> Vec<String> {
         let words: Vec<_> = self.tokens.iter().map(Token::low).collect();
         let mut terms = words::terms(&words.join(" "));
         terms.extend(self.order().and_then(|order| words::implied(&order)).map(str::to_owned));
-        let kinds = self.literals().filter_map(|literal| match literal {
-            Literal::Url(_) => Some("url"),
-            Literal::Email(_) => Some("email"),
-            Literal::Channel(_) => Some("channel"),
-            Literal::Quoted(_) => None,
-        });
-        terms.extend(kinds.map(str::to_owned));
         terms
     }
 
@@ -192,26 +184,36 @@ fn value_or_word(bare: &str) -> Token {
     Token::Word(if low == "e-mail" { "email".to_owned() } else { bare.to_owned() })
 }
 
-/// Cuts tokens into parts: at sentence ends, and at `,` `and` `then` where an order follows.
-pub(super) fn parts(tokens: &[Token], is_order: impl Fn(&str, &str) -> bool) -> Vec<Part> {
+/// What the cutting of a goal asks about its words.
+pub(super) trait Sense {
+    /// Whether `word`, before `next`, orders something to be done.
+    fn is_order(&self, word: &str, next: &str) -> bool;
+    /// Whether `tokens` name a connector, and one that `others` do not name beside theirs.
+    fn names_another(&self, tokens: &[Token], others: &[Token]) -> bool;
+}
+
+/// Cuts tokens into parts: at sentence ends; at `,` `and` `then` where an order follows; and where
+/// one order is for two connectors (`post it to Slack and Telegram`), which then both get it.
+pub(super) fn parts(tokens: &[Token], sense: &impl Sense) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut open = Part::default();
-    // The clause of a condition (`when a lead arrives, …`) ends at its comma.
-    let mut condition = false;
     for (i, token) in tokens.iter().enumerate() {
-        let low = token.low();
-        let starts = open.tokens.is_empty();
-        condition = if starts { is_condition(&low) } else { condition };
+        let first = open.tokens.first().map(Token::low).unwrap_or_default();
+        let joins = matches!(token.low().as_str(), "and" | "then" | "afterwards");
+        let orders = || orders_next(&tokens[i + 1..], sense);
         let separates = match token {
             Token::Break => true,
-            Token::Comma if condition => true,
-            Token::Comma => orders_next(&tokens[i + 1..], &is_order),
-            Token::Word(_) if matches!(low.as_str(), "and" | "then" | "afterwards") => {
-                orders_next(&tokens[i + 1..], &is_order)
-            }
-            _ => false,
+            // `when a lead arrives, …`, but `on Slack, …`.
+            Token::Comma if is_condition(&first) => true,
+            Token::Comma if matches!(first.as_str(), "on" | "in" | "with" | "using") => false,
+            Token::Comma => orders(),
+            _ => joins && orders(),
         };
-        if separates {
+        let shared = !separates && (joins || *token == Token::Comma);
+        if shared && let Some(order) = shared_order(&open, &tokens[i + 1..], sense) {
+            parts.push(std::mem::take(&mut open));
+            open.tokens.push(order);
+        } else if separates {
             parts.extend((!open.tokens.is_empty()).then(|| std::mem::take(&mut open)));
         } else {
             open.tokens.push(token.clone());
@@ -221,20 +223,34 @@ pub(super) fn parts(tokens: &[Token], is_order: impl Fn(&str, &str) -> bool) -> 
     parts
 }
 
+/// The order of the open part, when what comes next names another connector for it.
+fn shared_order(open: &Part, rest: &[Token], sense: &impl Sense) -> Option<Token> {
+    let ends = |t: &Token| {
+        matches!(t, Token::Comma | Token::Break) || matches!(t.low().as_str(), "and" | "then")
+    };
+    let next = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
+    // Two sources are one reading of the other order: `from HubSpot and Stripe to Slack`.
+    let source = open.tokens.iter().chain(next).any(|t| t.low() == "from");
+    if source || !sense.names_another(next, &open.tokens) {
+        return None;
+    }
+    open.order().map(Token::Word)
+}
+
 /// Whether a part that begins with this word says when, not what.
 pub(super) fn is_condition(low: &str) -> bool {
-    matches!(low, "when" | "whenever" | "if" | "once" | "after" | "before" | "upon" | "as" | "on")
+    matches!(low, "when" | "whenever" | "if" | "once" | "after" | "before" | "upon")
 }
 
 /// Whether the next words, politeness aside, are an order.
-fn orders_next(rest: &[Token], is_order: &impl Fn(&str, &str) -> bool) -> bool {
+fn orders_next(rest: &[Token], sense: &impl Sense) -> bool {
     for (i, token) in rest.iter().enumerate() {
         match token {
             Token::Comma => {}
             Token::Word(_) => {
                 let low = token.low();
                 let next = rest.get(i + 1).map(Token::low).unwrap_or_default();
-                if is_order(&low, &next) {
+                if sense.is_order(&low, &next) {
                     return true;
                 }
                 if !words::is_polite(&low) {

@@ -36,7 +36,7 @@ pub fn draft(manifests: &[Manifest], goal: &str) -> Option<Draft> {
     let (mut tokens, instructed) = goal::without_instructions(goal::tokens(&goal));
     let schedule = when::take(&mut tokens);
     let mut plan = Plan::default();
-    for part in goal::parts(&tokens, |word, next| index.is_order(word, next)) {
+    for part in goal::parts(&tokens, &index) {
         plan.add(&index, &part);
     }
     plan.finish(schedule, instructed)

@@ -5,17 +5,20 @@
 const GROUPS: &[&[&str]] = &[
     &[
         "send", "post", "publish", "share", "deliver", "announce", "notify", "ping", "tell",
-        "forward", "message", "alert", "inform", "reply", "dm", "text",
+        "forward", "message", "alert", "inform", "reply", "dm", "text", "know",
     ],
     &[
         "create", "make", "add", "new", "file", "raise", "insert", "append", "log", "record",
         "save", "store", "write", "register", "put", "schedule", "book", "draft",
     ],
-    &["get", "read", "fetch", "retrieve", "load", "download", "pull", "lookup", "check", "show"],
-    &["list", "show", "enumerate", "all"],
+    &[
+        "get", "read", "fetch", "retrieve", "load", "download", "pull", "lookup", "check", "show",
+        "list", "collect", "grab",
+    ],
+    &["list", "show", "enumerate"],
     &["search", "find", "query", "lookup", "look", "filter"],
     &["update", "change", "edit", "modify", "replace", "move", "set", "rename"],
-    &["delete", "remove", "drop", "clear", "erase"],
+    &["delete", "remove", "clear", "erase"],
     &["cancel", "stop", "revoke"],
     &[
         "chat",
@@ -40,7 +43,14 @@ const GROUPS: &[&[&str]] = &[
         "draft",
         "complete",
         "completion",
-        "message",
+        "write",
+        "describe",
+        "improve",
+        "suggest",
+        "decide",
+        "rate",
+        "score",
+        "evaluate",
     ],
     &["email", "mail", "inbox", "gmail"],
     &[
@@ -149,6 +159,17 @@ const SERVICES: &[&str] = &[
     "youtube",
     "zendesk",
     "zoom",
+];
+
+/// Words together that mean one.
+const PHRASES: &[(&str, &str)] = &[
+    ("e-mail", "email"),
+    ("money back", "refund"),
+    ("look up", "lookup"),
+    ("sign up", "register"),
+    ("set up", "create"),
+    ("get rid of", "delete"),
+    ("spread sheet", "spreadsheet"),
 ];
 
 const STOP: &[&str] = &[
@@ -278,7 +299,10 @@ const VERBS: usize = 9;
 
 /// Whether the word, as it stands and before `next`, can order something to be done.
 pub(super) fn is_verb(word: &str, next: &str) -> bool {
-    const MORE: [&str; 7] = ["email", "mail", "refund", "charge", "call", "wait", "sleep"];
+    const MORE: [&str; 12] = [
+        "email", "mail", "refund", "charge", "call", "wait", "sleep", "have", "let", "give",
+        "turn", "drop",
+    ];
     // Nouns unless somebody follows: `message me`.
     const NOUNS: [&str; 9] =
         ["new", "all", "message", "text", "ai", "gpt", "chatgpt", "llm", "completion"];
@@ -301,6 +325,16 @@ pub(super) fn groups(word: &str) -> u64 {
     bits.fold(0, |mask, (i, _)| mask | 1 << i)
 }
 
+/// The groups of verbs that a word is in, as bits.
+pub(super) fn verbs(word: &str) -> u64 {
+    groups(word) & ((1 << VERBS) - 1)
+}
+
+/// Whether an order changes, removes or cancels: groups 5 to 7.
+pub(super) fn harms(order: &str) -> bool {
+    groups(order) & 0b1110_0000 != 0
+}
+
 /// Whether two words mean the same to the matcher.
 pub(super) fn alike(left: &str, right: &str) -> bool {
     groups(left) & groups(right) != 0
@@ -308,9 +342,10 @@ pub(super) fn alike(left: &str, right: &str) -> bool {
 
 /// The words of a text in small letters, endings off, without those that mean nothing.
 pub(super) fn terms(text: &str) -> Vec<String> {
-    let text = text.replace("e-mail", "email").replace("E-mail", "email");
+    let text = text.to_lowercase();
+    let text = PHRASES.iter().fold(text, |text, (from, to)| text.replace(from, to));
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    words.map(|w| base(&w.to_lowercase())).filter(|w| !is_stop(w)).collect()
+    words.map(base).filter(|w| !is_stop(w)).collect()
 }
 
 /// A word without its ending: `posting`, `posted`, `posts` are `post`.
