@@ -8,8 +8,11 @@
 //!  decide (pure) ──▶ Batch { expect, set, delete, add } ──▶ Store::commit ──▶ durable | Conflict
 //! ```
 
+pub mod backup;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
+pub mod fault;
 pub mod key;
 pub mod memory;
 
@@ -25,6 +28,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+#[cfg(any(test, feature = "testing"))]
+pub use fault::{FaultCounts, FaultPlan, FaultStore};
 pub use key::{Key, KeyRange, Table};
 pub use memory::MemoryStore;
 #[cfg(feature = "sled")]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use futures_util::future::join_all;
+
 use super::support::{
     Check, ORG, apply, bounded, counter, ensure, free, insert, insert_and_add, join, key,
     number_in, numbered, present, same, value,
@@ -12,30 +14,44 @@ use crate::store::{Batch, CommitError, Key, Snapshot, Store, Table, Value};
 /// Writers at once: more than any machine's cores, so that groups form.
 const WRITERS: u64 = 16;
 
+/// Reads a number, adds one, writes it back; `false` when somebody else was first.
+async fn add_one(store: &dyn Store) -> Check<bool> {
+    let found = present(store, &key("n")).await?;
+    // Others read the same meanwhile.
+    tokio::task::yield_now().await;
+    let mut batch = Batch::new(ORG);
+    let next = number_in(&found)? + 1;
+    batch.replace(key("n"), found.revision, next.to_string().into());
+    batch.add(free("n", 1));
+    match store.commit(batch).await {
+        Ok(_) => Ok(true),
+        Err(CommitError::Conflict { .. }) => Ok(false),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// Writers on several threads, and several that take turns on each: whatever the machine's load,
+/// some of them overlap.
 pub(super) async fn no_lost_update(store: Arc<dyn Store>) -> Check {
-    const EACH: u64 = 40;
+    const EACH: u64 = 20;
+    // A conflict means that somebody else got through since, so they are bounded by all of those.
+    const TRIES: u64 = 2 * WRITERS * EACH;
     apply(&*store, insert(key("n"), "0")).await?;
-    let add_one = async |store: &dyn Store| -> Check<bool> {
-        let found = present(store, &key("n")).await?;
-        let mut batch = Batch::new(ORG);
-        let next = number_in(&found)? + 1;
-        batch.replace(key("n"), found.revision, next.to_string().into());
-        batch.add(free("n", 1));
-        match store.commit(batch).await {
-            Ok(_) => Ok(true),
-            Err(CommitError::Conflict { .. }) => Ok(false),
-            Err(e) => Err(e.to_string()),
-        }
-    };
     let mut tasks = Vec::new();
-    for _ in 0..WRITERS {
+    for _ in 0..WRITERS / 4 {
         let store = store.clone();
-        tasks.push(tokio::spawn(async move {
-            let mut done = 0;
+        let count_up = async |store: Arc<dyn Store>| -> Check {
+            let (mut done, mut tries) = (0, 0);
             while done < EACH {
+                tries += 1;
+                ensure(tries < TRIES, || format!("{TRIES} tries were not enough for {EACH}"))?;
                 done += u64::from(add_one(&*store).await?);
             }
             Ok(())
+        };
+        tasks.push(tokio::spawn(async move {
+            let turns = (0..4).map(|_| count_up(store.clone()));
+            join_all(turns).await.into_iter().collect()
         }));
     }
     join(tasks).await?;
@@ -137,38 +153,38 @@ pub(super) async fn one_moment(store: Arc<dyn Store>) -> Check {
     };
     apply(&*store, set(0)).await?;
     let over = Arc::new(AtomicBool::new(false));
-    let reads = Arc::new(AtomicU64::new(0));
-    let mut tasks = Vec::new();
-    for _ in 0..4 {
-        let (store, pair) = (store.clone(), pair.clone());
-        let (over, reads) = (over.clone(), reads.clone());
-        tasks.push(tokio::spawn(async move {
-            let mut last = 0;
-            while !over.load(Ordering::Acquire) {
-                let found = store.get(&pair).await.map_err(|e| e.to_string())?;
-                let numbers: Vec<_> =
-                    found.iter().flatten().map(number_in).collect::<Check<_>>()?;
-                ensure(numbers.len() == 2 && numbers[0] == numbers[1], || {
-                    format!("one get saw two moments: {numbers:?}")
-                })?;
-                ensure(numbers[0] >= last, || format!("{last}, then {}", numbers[0]))?;
-                last = numbers[0];
-                reads.fetch_add(1, Ordering::Relaxed);
-                tokio::task::yield_now().await;
-            }
-            Ok(())
-        }));
-    }
-    {
-        let _ends = Ends(over);
-        let mut n = 0;
-        while n < 300 || (reads.load(Ordering::Relaxed) < 600 && n < 100_000) {
-            n += 1;
+    let readers = (0..3).map(|_| {
+        let (store, pair, over) = (store.clone(), pair.clone(), over.clone());
+        tokio::spawn(read_pairs(store, pair, over))
+    });
+    let readers: Vec<_> = readers.collect();
+    // And one that takes turns with the writer, whatever the machine's load.
+    let writer = async {
+        let _ends = Ends(over.clone());
+        for n in 1..400 {
             apply(&*store, set(n)).await?;
             tokio::task::yield_now().await;
         }
+        Ok(())
+    };
+    let reader = read_pairs(store.clone(), pair.clone(), over.clone());
+    let (written, read) = futures_util::future::join(writer, reader).await;
+    join(readers).await.and(written).and(read)
+}
+
+async fn read_pairs(store: Arc<dyn Store>, pair: [Key; 2], over: Arc<AtomicBool>) -> Check {
+    let mut last = 0;
+    while !over.load(Ordering::Acquire) {
+        let found = store.get(&pair).await.map_err(|e| e.to_string())?;
+        let numbers: Vec<_> = found.iter().flatten().map(number_in).collect::<Check<_>>()?;
+        ensure(numbers.len() == 2 && numbers[0] == numbers[1], || {
+            format!("one get saw two moments: {numbers:?}")
+        })?;
+        ensure(numbers[0] >= last, || format!("{last}, then {}", numbers[0]))?;
+        last = numbers[0];
+        tokio::task::yield_now().await;
     }
-    join(tasks).await
+    Ok(())
 }
 
 /// All of a table in a snapshot, page by page.

@@ -108,6 +108,7 @@ pub(super) async fn pages(store: Arc<dyn Store>) -> Check {
         let page = scan(store, &range, 7).await?;
         let Some(last) = page.last() else { break };
         range = range.after(last);
+        ensure(seen.len() < 1_000, || "pages never end".to_owned())?;
         if seen.len() < 140 {
             // One behind the page, one ahead of it, neither of the records that must be seen.
             let n = seen.len() as u64;
