@@ -70,6 +70,21 @@ fn any_schema() -> Value {
     Value::Bool(true)
 }
 
+impl ActionManifest {
+    /// An action that costs nothing, takes and gives anything, and may be repeated only by a person.
+    #[must_use]
+    pub fn free() -> Self {
+        Self { price: Price { base: 0, max: None }, ..Self::default() }
+    }
+
+    /// The same action, of this idempotency.
+    #[must_use]
+    pub fn idempotency(mut self, idempotency: Idempotency) -> Self {
+        self.idempotency = idempotency;
+        self
+    }
+}
+
 impl Default for ActionManifest {
     fn default() -> Self {
         Self {

@@ -24,6 +24,9 @@ use crate::time::Timestamp;
 /// Attempts at one change before it is given up: every refusal means that somebody else got on.
 const CHANGES_MAX: u32 = 64;
 
+/// What a change does to a run as it stands: the events it comes to, applied already.
+type Change<'a> = dyn Fn(&mut RunState, Timestamp) -> Result<Vec<Event>, Error> + Sync + 'a;
+
 /// A person's decision on an approval.
 #[derive(Clone, Debug)]
 pub struct Decision {
@@ -100,8 +103,8 @@ impl Engine {
         .await
     }
 
-    /// Hands an event to every run that waits for one of this name and whose `match` holds.
-    /// Returns the runs that took it.
+    /// Hands an event to every run that waits for one of this name and whose `match` holds, and
+    /// starts a run of every stored pipeline with an `event` trigger for it. Returns the runs.
     ///
     /// # Errors
     /// When the store fails; some runs may have taken the event.
@@ -128,6 +131,8 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
+        let started = self.trigger_all(organization, name, &payload).await?;
+        took.extend(started.iter().map(RunHandle::id));
         Ok(took)
     }
 
@@ -229,7 +234,7 @@ impl Engine {
         &self,
         organization: &Organization,
         run: RunId,
-        decide: &(dyn Fn(&mut RunState, Timestamp) -> Result<Vec<Event>, Error> + Sync),
+        decide: &Change<'_>,
     ) -> Result<(), Error> {
         let inner = &self.inner;
         for _ in 0..CHANGES_MAX {
@@ -249,11 +254,7 @@ impl Engine {
 
 impl Inner {
     /// Changes a run that a driver of this engine holds; `false` when it let go in between.
-    async fn change_active(
-        &self,
-        cell: &Arc<Cell>,
-        decide: &(dyn Fn(&mut RunState, Timestamp) -> Result<Vec<Event>, Error> + Sync),
-    ) -> Result<bool, Error> {
+    async fn change_active(&self, cell: &Arc<Cell>, decide: &Change<'_>) -> Result<bool, Error> {
         let mut guard = cell.live.lock().await;
         let Some(live) = guard.as_mut() else { return Ok(false) };
         if live.state.status().is_final() {
@@ -285,7 +286,7 @@ impl Inner {
         &self,
         organization: &Organization,
         run: RunId,
-        decide: &(dyn Fn(&mut RunState, Timestamp) -> Result<Vec<Event>, Error> + Sync),
+        decide: &Change<'_>,
     ) -> Result<bool, Error> {
         let Some(mut live) = cell::load(self, organization, run).await? else {
             let done = codec::done_key(organization, run);

@@ -260,7 +260,7 @@ impl Calls {
     /// Starts the calls of attempts that are open and drops those that are not any more.
     fn follow(&mut self, inner: &Arc<Inner>, cell: &Cell, live: &Live) {
         let open = open_attempts(&live.state);
-        if self.aborts.len() > 0 {
+        if !self.aborts.is_empty() {
             self.aborts.retain(|place, handle| {
                 let keep = open.contains(place);
                 if !keep {

@@ -19,6 +19,7 @@ mod retention;
 mod schedules;
 mod serve;
 mod start;
+mod trigger;
 mod view;
 
 #[cfg(test)]
@@ -66,6 +67,9 @@ const FEED_DEPTH: usize = 1_024;
 /// Runs `future` in the background, as `tokio::spawn` does.
 pub type Spawner = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 
+/// Compiled versions, each with the catalog's generation it was compiled against.
+type Compiled = HashMap<(Organization, ContentHash), (u64, Arc<Pipeline>)>;
+
 /// The engine.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -95,7 +99,7 @@ pub(crate) struct Inner {
     pub(crate) hot: Mutex<Hot>,
     /// Something became ready, or a timer moved forward.
     pub(crate) wake: Notify,
-    pub(crate) pipelines: Mutex<HashMap<(Organization, ContentHash), (u64, Arc<Pipeline>)>>,
+    pub(crate) pipelines: Mutex<Compiled>,
     pub(crate) spawner: Mutex<Option<Spawner>>,
     pub(crate) feed: broadcast::Sender<(RunId, u64)>,
     pub(crate) failed: AtomicBool,

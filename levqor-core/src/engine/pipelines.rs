@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::{Engine, Inner, PIPELINES_KEPT, codec};
-use crate::document::{Parsed, PipelineDocument, Spans};
+use crate::document::{self, Parsed, PipelineDocument, Spans};
 use crate::ids::{ContentHash, Organization};
 use crate::limits::{NESTING_MAX, PAGE_MAX};
 use crate::pipeline::{self, Pipeline};
@@ -82,6 +82,19 @@ impl Engine {
         spans: Option<&Spans>,
     ) -> Result<Arc<Pipeline>, Error> {
         self.inner.compile(organization, document, spans, 0).await
+    }
+
+    /// Reads a document in YAML or JSON, validates and compiles it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every problem found, each with its line.
+    pub async fn compile_text(
+        &self,
+        organization: &Organization,
+        text: &str,
+    ) -> Result<Arc<Pipeline>, Error> {
+        let parsed = document::parse(text, document::Format::Auto).map_err(Error::Invalid)?;
+        self.compile(organization, &parsed.document, Some(&parsed.spans)).await
     }
 
     /// Stores a document under its name and sets its schedules. The same document again changes

@@ -146,7 +146,7 @@ impl Engine {
                 }
             }
         }
-        all.sort_by(|a, b| b.id.cmp(&a.id));
+        all.sort_by_key(|run| std::cmp::Reverse(run.id));
         let more = all.len() > limit;
         all.truncate(limit);
         let next = if more { all.last().map(|r| r.id) } else { None };

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::hot::TimerKey;
-use super::start::Start;
 use super::{Engine, Inner, codec};
 use crate::ids::{Organization, RunId};
 use crate::limits::PAGE_MAX;
@@ -276,9 +275,11 @@ impl Inner {
                 continue;
             }
             let pipeline = engine.named(organization, name).await?;
-            let input = trigger_input(&pipeline, trigger, at);
-            let mut start = Start::new(pipeline, input).organization(organization.clone());
-            start.principal = Some(format!("schedule:{trigger}"));
+            let event = serde_json::json!({ "scheduled_at": at.to_string(), "trigger": trigger });
+            let mut start = match super::trigger::start(organization, &pipeline, trigger, event) {
+                Ok(start) => start,
+                Err(error) => return Err(error.into()),
+            };
             start.schedule = Some((key.clone(), found.revision, record.clone()));
             start.overlap = Some(record.schedule.overlap());
             match engine.start(start).await {
@@ -334,34 +335,5 @@ fn removed(record: &ScheduleRecord) -> TimerChange {
         trigger: record.trigger.as_str().into(),
         before: record.next,
         after: None,
-    }
-}
-
-/// The input of a scheduled run: the trigger's `input` over `event`, else `{scheduled_at}`.
-fn trigger_input(pipeline: &Pipeline, trigger: &str, at: Timestamp) -> serde_json::Value {
-    let event = serde_json::json!({ "scheduled_at": at.to_string(), "trigger": trigger });
-    let template =
-        pipeline.triggers.iter().find(|t| &*t.id == trigger).and_then(|t| t.input.as_ref());
-    let scope = EventScope { event: Arc::new(event), vars: pipeline.vars.clone() };
-    template.and_then(|input| input.render(&scope).ok()).unwrap_or_else(|| (*scope.event).clone())
-}
-
-/// What a trigger's templates see.
-pub(crate) struct EventScope {
-    pub(crate) event: Arc<serde_json::Value>,
-    pub(crate) vars: Arc<serde_json::Value>,
-}
-
-impl crate::expr::Scope for EventScope {
-    fn root(&self, name: &str) -> Option<Arc<serde_json::Value>> {
-        match name {
-            "event" => Some(self.event.clone()),
-            "vars" => Some(self.vars.clone()),
-            _ => None,
-        }
-    }
-
-    fn step(&self, _id: &str) -> Option<crate::expr::StepView> {
-        None
     }
 }

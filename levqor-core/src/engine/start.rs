@@ -45,6 +45,8 @@ pub struct Start {
     pub delay_until: Option<Timestamp>,
     /// W3C trace context.
     pub traceparent: Option<String>,
+    /// The key alone decides: another input under it is a repetition, not a mistake.
+    pub(crate) dedupes: bool,
     pub(crate) origin: Option<Box<Origin>>,
     /// The schedule that fires, to be advanced in the same commit.
     pub(crate) schedule: Option<(Key, Revision, ScheduleRecord)>,
@@ -68,6 +70,7 @@ impl Start {
             max_credits: None,
             delay_until: None,
             traceparent: None,
+            dedupes: false,
             origin: None,
             schedule: None,
             overlap: None,
@@ -235,7 +238,10 @@ impl KeyUse {
             )));
         }
         let key = Key::of(Table::Idempotency).text(start.organization.as_str()).text(text);
-        let request = format!("{} {}", start.pipeline.hash(), start.input);
+        let request = match start.dedupes {
+            true => String::new(),
+            false => format!("{} {}", start.pipeline.hash(), start.input),
+        };
         Ok(Some(Self { key, fingerprint: ContentHash::of(request.as_bytes()) }))
     }
 

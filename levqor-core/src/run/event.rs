@@ -87,62 +87,112 @@ pub enum Event {
     RunStarted(Box<Started>),
     /// Its `if` was false.
     #[serde(rename = "step.skipped")]
-    StepSkipped { at: At, step: Arc<str> },
+    StepSkipped {
+        /// Where in the tree.
+        at: At,
+        /// The step's id.
+        step: Arc<str>,
+    },
     /// A composite step began; `items` of a `for_each`, `case` of a `switch`, `input` of a
     /// sub-pipeline.
     #[serde(rename = "step.entered")]
     StepEntered {
+        /// Where in the tree.
         at: At,
+        /// The step's id.
         step: Arc<str>,
+        /// The items of a `for_each`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         items: Option<Vec<Arc<Value>>>,
+        /// The case of a `switch`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         case: Option<u32>,
+        /// What it was given.
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         input: Option<Arc<Value>>,
+        /// When it times out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,
     },
     /// One item of a `for_each` is done; its output is that of its last step.
     #[serde(rename = "item.finished")]
-    ItemFinished { at: At, item: u32 },
+    ItemFinished {
+        /// Where in the tree.
+        at: At,
+        /// Which item, from 0.
+        item: u32,
+    },
     /// One item failed and `on_item_error` is `continue`.
     #[serde(rename = "item.failed")]
-    ItemFailed { at: At, item: u32, error: RunError },
+    ItemFailed {
+        /// Where in the tree.
+        at: At,
+        /// Which item, from 0.
+        item: u32,
+        /// Why.
+        error: RunError,
+    },
     /// A `while` goes round again.
     #[serde(rename = "loop.continued")]
-    LoopContinued { at: At, iteration: u32 },
+    LoopContinued {
+        /// Where in the tree.
+        at: At,
+        /// The round, from 1.
+        iteration: u32,
+    },
     /// A `try` moved on to a catch or to `finally`, with the error that is pending.
     #[serde(rename = "try.entered")]
-    TryEntered { at: At, phase: u32, error: Option<RunError> },
+    TryEntered {
+        /// Where in the tree.
+        at: At,
+        /// The phase: catches from 1, then `finally`.
+        phase: u32,
+        /// Why.
+        error: Option<RunError>,
+    },
     /// A connector is about to be called; `hold` credits are held for it.
     #[serde(rename = "attempt.opened")]
     AttemptOpened {
+        /// Where in the tree.
         at: At,
+        /// The step's id.
         step: Arc<str>,
+        /// Which attempt, from 1.
         attempt: u32,
+        /// What it was given.
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         input: Option<Arc<Value>>,
+        /// Credits held.
         #[serde(default, skip_serializing_if = "is_zero")]
         hold: u64,
     },
     /// It worked; `charged` of the hold is captured, the rest released.
     #[serde(rename = "attempt.succeeded")]
     AttemptSucceeded {
+        /// Where in the tree.
         at: At,
+        /// The step's id.
         step: Arc<str>,
+        /// Which attempt, from 1.
         attempt: u32,
+        /// What came out.
         output: Arc<Value>,
+        /// Credits captured.
         #[serde(default, skip_serializing_if = "is_zero")]
         charged: u64,
     },
     /// It failed; the hold is released. With `retry_at` it will be tried again.
     #[serde(rename = "attempt.failed")]
     AttemptFailed {
+        /// Where in the tree.
         at: At,
+        /// The step's id.
         step: Arc<str>,
+        /// Which attempt, from 1.
         attempt: u32,
+        /// Why.
         error: RunError,
+        /// When it is tried again, if it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
         /// Whether it used up one of `max_attempts` (a rate limit does not).
@@ -151,51 +201,94 @@ pub enum Event {
     },
     /// The process that made the call is gone; the hold is released, the step tried again.
     #[serde(rename = "attempt.interrupted")]
-    AttemptInterrupted { at: At, step: Arc<str>, attempt: u32 },
+    AttemptInterrupted {
+        /// Where in the tree.
+        at: At,
+        /// The step's id.
+        step: Arc<str>,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
     /// The step waits.
     #[serde(rename = "step.waiting")]
     StepWaiting {
+        /// Where in the tree.
         at: At,
+        /// The step's id.
         step: Arc<str>,
+        /// What for.
         waits_for: WaitFor,
+        /// Until when, if there is an end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<Timestamp>,
     },
     /// A step without a connector is done; a composite's output follows from its parts.
     #[serde(rename = "step.succeeded")]
     StepSucceeded {
+        /// Where in the tree.
         at: At,
+        /// The step's id.
         step: Arc<str>,
+        /// What came out.
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Value>>,
     },
     /// Its output was taken over from another run; nothing is charged.
     #[serde(rename = "step.reused")]
-    StepReused { at: At, step: Arc<str>, output: Arc<Value> },
+    StepReused {
+        /// Where in the tree.
+        at: At,
+        /// The step's id.
+        step: Arc<str>,
+        /// What came out.
+        output: Arc<Value>,
+    },
     /// The step failed for good.
     #[serde(rename = "step.failed")]
-    StepFailed { at: At, step: Arc<str>, error: RunError },
+    StepFailed {
+        /// Where in the tree.
+        at: At,
+        /// The step's id.
+        step: Arc<str>,
+        /// Why.
+        error: RunError,
+    },
     /// The step was abandoned with its branch; a hold is released.
     #[serde(rename = "step.cancelled")]
-    StepCancelled { at: At, step: Arc<str> },
+    StepCancelled {
+        /// Where in the tree.
+        at: At,
+        /// The step's id.
+        step: Arc<str>,
+    },
     /// No step starts until the run is resumed.
     #[serde(rename = "run.paused")]
-    RunPaused { error: RunError },
+    RunPaused {
+        /// Why.
+        error: RunError,
+    },
     /// A paused run goes on, with this limit of credits where one is given.
     #[serde(rename = "run.unpaused")]
     RunUnpaused {
+        /// The new limit of credits.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_credits: Option<u64>,
     },
     /// The steps failed; `on_failure` begins.
     #[serde(rename = "run.failing")]
-    RunFailing { error: RunError },
+    RunFailing {
+        /// Why.
+        error: RunError,
+    },
     /// The run ended. Always the last event.
     #[serde(rename = "run.finished")]
     RunFinished {
+        /// How it ended.
         status: RunStatus,
+        /// What came out.
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Value>>,
+        /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<RunError>,
     },

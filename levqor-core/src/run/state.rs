@@ -43,6 +43,9 @@ pub struct RunState {
     pub(crate) tally: Tally,
 }
 
+/// Called with an active step's address, id, kind and node.
+pub(crate) type Visit<'a> = dyn FnMut(&[u32], &Arc<str>, &StepKind, &Node) + 'a;
+
 /// A list of steps being run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Frame {
@@ -233,7 +236,7 @@ impl RunState {
 
     /// Calls `visit` with the address, step and node of every step that is neither pending nor
     /// final and is not composite.
-    pub(crate) fn each_active(&self, visit: &mut dyn FnMut(&[u32], &Arc<str>, &StepKind, &Node)) {
+    pub(crate) fn each_active(&self, visit: &mut Visit<'_>) {
         let mut at = vec![0];
         walk(&self.pipeline.root, &self.main, &mut at, visit);
         if let (Some(block), Some(frame)) = (&self.pipeline.on_failure, &self.on_failure) {
@@ -275,12 +278,7 @@ fn deadlines(frame: &Frame, sooner: &mut dyn FnMut(Option<Timestamp>)) {
 }
 
 /// Visits the active leaves below a frame.
-pub(crate) fn walk(
-    block: &Block,
-    frame: &Frame,
-    at: &mut Vec<u32>,
-    visit: &mut dyn FnMut(&[u32], &Arc<str>, &StepKind, &Node),
-) {
+pub(crate) fn walk(block: &Block, frame: &Frame, at: &mut Vec<u32>, visit: &mut Visit<'_>) {
     for (index, node) in frame.nodes.iter().enumerate().skip(frame.cursor) {
         let Some(step) = block.steps.get(index) else { return };
         at.push(u32::try_from(index).unwrap_or(u32::MAX));

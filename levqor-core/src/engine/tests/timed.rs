@@ -127,3 +127,24 @@ async fn a_schedule_fires_once_a_due_time_also_across_a_restart() {
     let record = &later.engine.schedules(&later.organization).await.unwrap()[0];
     assert_eq!((record.fired, record.skipped), (4, 5));
 }
+
+#[tokio::test]
+async fn an_event_starts_one_run_for_each_dedupe_key() {
+    let world = World::new().await;
+    let document = json!({"name": "on-paid", "triggers": [{"id": "paid", "uses": "event",
+        "with": {"event": "paid", "match": "event.sum > 1"}, "dedupe_key": "${{ event.id }}", "input": {"sum": "${{ event.sum }}"}}],
+        "steps": [{"id": "a", "uses": "t/echo", "with": {"sum": "${{ input.sum }}"}}]});
+    world.engine.push(&world.organization, &world.parse(document)).await.unwrap();
+    let publish = |id: &str, sum: u32| {
+        let payload = json!({"id": id, "sum": sum});
+        world.engine.publish(&world.organization, "paid", payload)
+    };
+    let first = publish("e1", 5).await.unwrap();
+    assert_eq!(first, publish("e1", 6).await.unwrap(), "the same event again");
+    publish("e2", 7).await.unwrap();
+    assert!(publish("e3", 1).await.unwrap().is_empty(), "it does not match");
+    world.engine.publish(&world.organization, "other", Value::Null).await.unwrap();
+    world.engine.run_until_idle().await.unwrap();
+    assert_eq!(world.called("echo"), 2);
+    assert_eq!(world.called(r#"echo {"sum":5}"#), 1);
+}
