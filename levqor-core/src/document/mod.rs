@@ -126,6 +126,17 @@ impl PipelineDocument {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for PipelineDocument {
+    /// Reads by the document's own rules; the error lists every issue.
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(d)?;
+        Self::from_value(&value).map_err(|issues| {
+            let all: Vec<String> = issues.iter().map(ToString::to_string).collect();
+            serde::de::Error::custom(all.join("; "))
+        })
+    }
+}
+
 /// Issues in the order of the text.
 pub(crate) fn in_order(mut issues: Vec<Issue>) -> Vec<Issue> {
     issues.sort_by_key(|issue| issue.span.as_ref().map_or(usize::MAX, |span| span.start));

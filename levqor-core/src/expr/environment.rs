@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::filters;
 use crate::limits;
@@ -116,6 +117,28 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     env.add_function("range", filters::range);
     env
 });
+
+static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut env = ENVIRONMENT.clone();
+    let syntax = SyntaxConfig::builder()
+        .variable_delimiters("${{", "}}")
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true)
+        .build();
+    // The delimiters are constants that minijinja takes; the tests would not pass otherwise.
+    if let Ok(syntax) = syntax {
+        env.set_syntax(syntax);
+    }
+    env.set_auto_escape_callback(|_| AutoEscape::None);
+    env.set_formatter(|out, _, value| filters::print(out, value));
+    env
+});
+
+/// An environment for one page of text with blocks.
+pub(super) fn page_environment() -> Environment<'static> {
+    PAGES.clone()
+}
 
 pub(super) fn environment() -> &'static Environment<'static> {
     &ENVIRONMENT

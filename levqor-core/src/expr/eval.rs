@@ -92,7 +92,7 @@ impl Expr {
         let names = (0..paths.len()).map(variable).collect();
         let program = Program { compiled, paths, names };
         let kind = if program.paths.is_empty() {
-            Kind::Constant(program.value(&[]).and_then(|v| bounded().read(&v))?)
+            Kind::Constant(program.eval(().into()).and_then(|v| bounded().read(&v))?)
         } else {
             Kind::Program(program)
         };
@@ -146,7 +146,7 @@ impl Expr {
                 let made = program
                     .run(scope)
                     .and_then(|value| bounded().read(&value))
-                    .map_err(|e| program.explain(e, scope))?;
+                    .map_err(|e| explain(e, &program.paths, scope))?;
                 budget.charge(&made)?;
                 Ok(made)
             }
@@ -159,7 +159,7 @@ impl Expr {
     /// As [`Expr::eval`], and `expr.type`.
     pub fn eval_bool(&self, scope: &dyn Scope) -> Result<bool, ExprError> {
         if let Kind::Program(program) = &self.kind {
-            let value = program.run(scope).map_err(|e| program.explain(e, scope))?;
+            let value = program.run(scope).map_err(|e| explain(e, &program.paths, scope))?;
             if value.kind() == ValueKind::Bool {
                 return Ok(value.is_true());
             }
@@ -190,26 +190,32 @@ fn bounded() -> Budget {
 
 impl Program {
     fn run(&self, scope: &dyn Scope) -> Result<minijinja::Value, ExprError> {
-        let found: Vec<_> = self.paths.iter().map(|path| resolve(path, scope)).collect();
-        self.value(&found)
+        self.eval(context(&self.paths, &self.names, scope))
     }
 
-    fn value(&self, found: &[Option<minijinja::Value>]) -> Result<minijinja::Value, ExprError> {
-        let context = Context { names: Arc::clone(&self.names), values: found.to_vec() };
-        let context = minijinja::Value::from_object(context);
+    fn eval(&self, context: minijinja::Value) -> Result<minijinja::Value, ExprError> {
         self.compiled.eval(context).map_err(|e| from_jinja(&e))
     }
+}
 
-    /// Names what is missing, where something is.
-    fn explain(&self, error: ExprError, scope: &dyn Scope) -> ExprError {
-        let missing: Vec<&Path> =
-            self.paths.iter().filter(|path| path.find(scope).is_none()).collect();
-        let about_undefined = error.code == "expr.undefined" || error.message.contains("undefined");
-        if missing.is_empty() || !about_undefined {
-            return error;
-        }
-        undefined(missing, scope)
+/// What `paths` lead to, under `names`.
+pub(super) fn context(
+    paths: &[Path],
+    names: &Arc<[String]>,
+    scope: &dyn Scope,
+) -> minijinja::Value {
+    let values = paths.iter().map(|path| resolve(path, scope)).collect();
+    minijinja::Value::from_object(Context { names: Arc::clone(names), values })
+}
+
+/// Names what is missing, where something is.
+pub(super) fn explain(error: ExprError, paths: &[Path], scope: &dyn Scope) -> ExprError {
+    let missing: Vec<&Path> = paths.iter().filter(|path| path.find(scope).is_none()).collect();
+    let about_undefined = error.code == "expr.undefined" || error.message.contains("undefined");
+    if missing.is_empty() || !about_undefined {
+        return error;
     }
+    undefined(missing, scope)
 }
 
 fn resolve(path: &Path, scope: &dyn Scope) -> Option<minijinja::Value> {

@@ -1,9 +1,10 @@
 //! Filters and functions of our own. Each charges fuel for what it makes.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use minijinja::value::ValueKind;
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, ErrorKind, Output, State, Value};
 
 use super::ExprError;
 use super::convert::{Budget, view};
@@ -34,6 +35,16 @@ fn carry(error: ExprError) -> Error {
 
 fn read(value: &Value) -> Result<serde_json::Value, Error> {
     Budget::new(limits::EXPRESSION_OUTPUT_BYTES_MAX).read(value).map_err(carry)
+}
+
+/// A value inside of text: nothing for null, texts as they are, the rest as compact JSON.
+pub(super) fn print(out: &mut Output, value: &Value) -> Result<(), Error> {
+    let text = match read(value)? {
+        serde_json::Value::Null => return Ok(()),
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    out.write_str(&text).map_err(|e| Error::new(ErrorKind::WriteFailure, e.to_string()))
 }
 
 /// `x | json`: compact JSON text. No indentation on purpose: its width would be unbounded.

@@ -23,6 +23,7 @@ mod convert;
 mod environment;
 mod eval;
 mod filters;
+mod page;
 mod path;
 mod scan;
 mod scope;
@@ -61,15 +62,31 @@ pub struct StepView {
     pub error: Option<Arc<Value>>,
 }
 
+/// Every code of expressions with what it means. Append-only.
+pub const CODES: &[(&str, &str)] = &[
+    ("expr.syntax", "the expression does not parse"),
+    ("expr.too_long", "the expression is over 8 KiB; longer ones belong in a connector"),
+    ("expr.unknown_filter", "there is no filter of this name"),
+    ("expr.unknown_test", "there is no test of this name after `is`"),
+    ("expr.unknown_function", "there is no function or method of this name"),
+    ("expr.unknown_tag", "there is no `{% tag %}` of this name"),
+    ("expr.dynamic_step", "`steps` is indexed by something other than a constant id"),
+    ("expr.step_field", "a step has `status`, `output` and `error`, nothing else"),
+    ("expr.key", "the key of an object holds an expression; only values can"),
+    ("expr.undefined", "the expression needs something that is not there"),
+    ("expr.fuel", "the expression does too much work"),
+    ("expr.too_large", "the result is over its limit (1 MiB computed, 16 MiB copied)"),
+    ("expr.depth", "the result is nested more than 64 deep"),
+    ("expr.number", "a number is infinite, or a whole one does not fit into 64 bits"),
+    ("expr.type", "the result has the wrong type, as a condition that is not true or false"),
+    ("expr.value", "an operation cannot be done with these values, as a division by zero"),
+];
+
 /// Why an expression does not parse or evaluate.
-///
-/// Codes, append-only: `expr.syntax`, `expr.too_long`, `expr.unknown_filter`, `expr.unknown_test`,
-/// `expr.unknown_function`, `expr.dynamic_step`, `expr.step_field`, `expr.key`, `expr.undefined`,
-/// `expr.fuel`, `expr.too_large`, `expr.depth`, `expr.number`, `expr.type`, `expr.value`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ExprError {
-    /// Stable: `expr.syntax`, `expr.undefined`, `expr.fuel`, `expr.too_large`, `expr.type`, …
+    /// Stable, one of [`CODES`].
     pub code: &'static str,
     /// For people.
     pub message: String,

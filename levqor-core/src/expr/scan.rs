@@ -26,7 +26,19 @@ const WORDS: &[&str] = &[
 ];
 
 pub(super) fn scan(source: &str) -> Result<Scanned, ExprError> {
-    let mut scan = Scan { source, at: 0, out: String::with_capacity(source.len()), paths: vec![] };
+    let mut paths = Vec::new();
+    let (rewritten, plain) = scan_within(source, &[], &mut paths)?;
+    Ok(Scanned { rewritten, paths, plain })
+}
+
+/// Scans a part of something larger: `locals` are names of its own, `paths` those found so far.
+/// Yields the rewritten part and whether all of it is one path.
+pub(super) fn scan_within(
+    source: &str,
+    locals: &[&str],
+    paths: &mut Vec<Path>,
+) -> Result<(String, bool), ExprError> {
+    let mut scan = Scan { source, at: 0, out: String::with_capacity(source.len()), paths, locals };
     let mut only = None;
     let mut tokens = 0_usize;
     while scan.skip_space() {
@@ -42,8 +54,7 @@ pub(super) fn scan(source: &str) -> Result<Scanned, ExprError> {
             None => scan.out.push_str(&source[start..end]),
         }
     }
-    let plain = tokens == 1 && only.is_some();
-    Ok(Scanned { rewritten: scan.out, paths: scan.paths, plain })
+    Ok((scan.out, tokens == 1 && only.is_some()))
 }
 
 /// The name of path number `index` in the rewritten expression.
@@ -51,14 +62,15 @@ pub(super) fn variable(index: usize) -> String {
     format!("_{index}")
 }
 
-struct Scan<'a> {
+struct Scan<'a, 'p> {
     source: &'a str,
     at: usize,
     out: String,
-    paths: Vec<Path>,
+    paths: &'p mut Vec<Path>,
+    locals: &'p [&'p str],
 }
 
-impl<'a> Scan<'a> {
+impl<'a> Scan<'a, '_> {
     fn peek(&self) -> u8 {
         self.source.as_bytes().get(self.at).copied().unwrap_or(0)
     }
@@ -195,6 +207,9 @@ impl<'a> Scan<'a> {
                     .map(|()| None);
             }
             _ => {}
+        }
+        if self.locals.contains(&name) {
+            return Ok(None);
         }
         let path = if name == "steps" { self.step(start)? } else { self.rooted(name)? };
         if self.peek_after_space().0 == b'(' {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::convert::Budget;
 use super::eval::Expr;
+use super::page::Page;
 use super::path::Refs;
 use super::{ExprError, Scope};
 use crate::limits;
@@ -37,6 +38,7 @@ enum Node {
     /// Exactly one expression: keeps its type.
     One(Expr),
     Text(Vec<Piece>),
+    Page(Page),
     List(Vec<Node>),
     Object(Vec<(String, Node)>),
 }
@@ -79,10 +81,25 @@ impl Template {
         Ok(Self::of(Node::Text(parse_pieces(text)?)))
     }
 
+    /// Parses one text that may also hold `{% for %}`, `{% if %}` and `{% set %}`; the result is
+    /// text.
+    ///
+    /// # Errors
+    /// The first [`ExprError`].
+    pub fn parse_page(text: &str) -> Result<Self, ExprError> {
+        if !text.contains("{%") && !text.contains("{#") {
+            return Self::parse_text(text);
+        }
+        let page = Page::parse(text)?;
+        Ok(Self { refs: page.refs(), node: Node::Page(page) })
+    }
+
     /// An object of templates.
     pub(crate) fn object(members: Vec<(String, Self)>) -> Self {
+        let mut refs = Refs::default();
+        members.iter().for_each(|(_, template)| refs.merge(&template.refs));
         let node = members.into_iter().map(|(name, template)| (name, template.node)).collect();
-        Self::of(Node::Object(node))
+        Self { refs, node: Node::Object(node) }
     }
 
     fn of(node: Node) -> Self {
@@ -142,6 +159,11 @@ impl Node {
                 budget.take(text.len())?;
                 Ok(Value::String(text))
             }
+            Self::Page(page) => {
+                let text = page.render(scope)?;
+                budget.take(text.len())?;
+                Ok(Value::String(text))
+            }
             Self::List(nodes) => {
                 let list: Result<_, _> = nodes.iter().map(|n| n.render(scope, budget)).collect();
                 list.map(Value::Array)
@@ -158,7 +180,7 @@ impl Node {
 
     fn each(&self, pointer: &mut String, visit: &mut dyn FnMut(&str, &Expr)) {
         match self {
-            Self::Constant(_) => {}
+            Self::Constant(_) | Self::Page(_) => {}
             Self::One(expr) => visit(pointer, expr),
             Self::Text(pieces) => {
                 for piece in pieces {
@@ -283,7 +305,7 @@ fn moved(mut error: ExprError, base: usize) -> ExprError {
     error
 }
 
-fn not_closed(start: usize) -> ExprError {
+pub(super) fn not_closed(start: usize) -> ExprError {
     ExprError::new("expr.syntax", "`${{` is not closed by `}}`").at(start)
 }
 
@@ -297,7 +319,7 @@ pub(super) fn whole_expression(text: &str) -> Result<Option<Range<usize>>, ExprE
 }
 
 /// Where the `}}` is that closes an expression starting at `from`: not in a text, not in a map.
-fn closing(text: &str, from: usize) -> Option<usize> {
+pub(super) fn closing(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (from, 0_usize);
     while at < bytes.len() {

@@ -352,3 +352,55 @@ fn the_lists_of_names_are_what_the_environment_has() {
         assert_ne!(unknown, Some(minijinja::ErrorKind::UnknownTest), "{name}");
     }
 }
+
+#[test]
+fn pages_have_blocks() {
+    let render = |text: &str| Template::parse_page(text).and_then(|t| t.render(&scope()));
+    for (text, expected) in [
+        ("no blocks ${{ input.v }}", "no blocks 41"),
+        ("${{ input.v }}", "41"),
+        ("{# note #}a", "a"),
+        (
+            "{% for row in steps.a.output.rows %}\n- ${{ row.id }}: ${{ row.on }}\n{% endfor %}\nend",
+            "- 1: true\n- 2: false\nend",
+        ),
+        ("{% if input.yes %}y{% else %}n{% endif %}", "y"),
+        ("{% set x = input.v + 1 %}${{ x }}", "42"),
+        ("{% for k, v in input.obj | items %}${{ k }}=${{ v }};{% endfor %}", "a=[true,null];b=1;"),
+        ("{% for i in range(3) %}${{ loop.index }}{% endfor %}", "123"),
+        ("{%- if '%}' == '%}' -%} a {%- endif %}", "a"),
+        ("{% if true %}${{ {'a': {'b': input.no}} }}{% endif %}", "{\"a\":{\"b\":null}}"),
+        (
+            "{{ not ours }} { % } {% if true %}<b>${{ '<&>' }}{% endif %}",
+            "{{ not ours }} { % } <b><&>",
+        ),
+    ] {
+        assert_eq!(render(text), Ok(json!(expected)), "{text}");
+    }
+    for (text, code) in [
+        ("{% include 'x' %}", "expr.unknown_tag"),
+        ("{% macro x() %}{% endmacro %}", "expr.unknown_tag"),
+        ("{% fr x in y %}{% endfor %}", "expr.unknown_tag"),
+        ("{% for x in input.list %}", "expr.syntax"),
+        ("{% for x in input.list recursive %}${{ loop(x) }}{% endfor %}", "expr.unknown_function"),
+        ("{% if ", "expr.syntax"),
+        ("{# ", "expr.syntax"),
+        ("{% set steps = 1 %}", "expr.syntax"),
+        ("{% for s in steps %}{% endfor %}", "expr.dynamic_step"),
+        ("{% if true %}${{ steps[input.name] }}{% endif %}", "expr.dynamic_step"),
+        ("{% if input.x %}{% endif %}", "expr.undefined"),
+        ("{% if true %}${{ input.x.y }}{% endif %}", "expr.undefined"),
+        (
+            "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}",
+            "expr.fuel",
+        ),
+        ("{% for a in range(10000) %}${{ 'aaaaaaaaa' * 1000 }}{% endfor %}", "expr.fuel"),
+    ] {
+        assert_eq!(render(text).map_err(|e| e.code), Err(code), "{text}");
+    }
+    let page =
+        Template::parse_page("{% for item in steps.b.output %}${{ item.x ~ vars.y }}{% endfor %}");
+    let refs = page.unwrap().refs().clone();
+    assert_eq!(refs.roots.into_iter().collect::<Vec<_>>(), ["vars"]);
+    assert_eq!(refs.steps.into_iter().collect::<Vec<_>>(), ["b"]);
+}

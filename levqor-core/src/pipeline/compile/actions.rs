@@ -97,8 +97,7 @@ impl<'a> Compiler<'a> {
                 return None;
             }
         };
-        self.text(text, &at, sight)?;
-        let text = Template::parse_text(text).ok()?;
+        let text = self.page(text, &at, sight)?;
         let with = Template::object(vec![("text".to_owned(), text)]);
         Some(StepKind::Set { with })
     }

@@ -95,6 +95,20 @@ impl<'a> Compiler<'a> {
         self.template(&Value::from(text), at, sight)
     }
 
+    /// A text with blocks whose references are checked.
+    pub(super) fn page(&mut self, text: &str, at: &str, sight: &Sight<'a>) -> Option<Template> {
+        match Template::parse_page(text) {
+            Ok(template) => {
+                self.check_refs(at, Some(text), template.refs(), sight);
+                Some(template)
+            }
+            Err(error) => {
+                self.expression_fault(at, Some(text), &error);
+                None
+            }
+        }
+    }
+
     /// A condition whose references are checked.
     pub(super) fn condition(
         &mut self,
