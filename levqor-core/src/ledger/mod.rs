@@ -19,6 +19,7 @@ mod account;
 mod books;
 mod entry;
 mod error;
+mod make;
 mod net;
 mod packs;
 mod settlement;
@@ -29,11 +30,9 @@ mod tests;
 
 pub use account::{Balance, Cursor, Page, Posted, audit, balance, list, post, posting_batch};
 pub use books::{Books, LiveRun, Report, Violation, trace};
-pub use entry::{
-    Account, Cause, Entry, EntryId, adjust, capture, expire, grant, hold, purchase, referral,
-    refund, release,
-};
+pub use entry::{Account, Cause, Entry, EntryId};
 pub use error::{LedgerError, insufficient};
+pub use make::{adjust, capture, expire, grant, hold, purchase, referral, refund, release};
 pub use net::{Net, Tally, adds};
 pub use packs::{Pack, Packs, PacksError};
 pub use settlement::{Posting, Settlement, StepTotal, key_of_settlement};

@@ -7,7 +7,9 @@
 
 mod fill;
 mod goal;
+mod instructions;
 mod matching;
+mod synonyms;
 mod when;
 mod words;
 
@@ -33,7 +35,7 @@ pub fn draft(manifests: &[Manifest], goal: &str) -> Option<Draft> {
     // Read as its words are, so that nothing hidden keeps an instruction from being seen.
     let goal = without_hidden(goal);
     let index = Index::new(manifests);
-    let (mut tokens, instructed) = goal::without_instructions(goal::tokens(&goal));
+    let (mut tokens, instructed) = instructions::without_instructions(goal::tokens(&goal));
     let schedule = when::take(&mut tokens);
     let mut plan = Plan::default();
     for part in goal::parts(&tokens, &index) {
