@@ -4,6 +4,7 @@
 //! that was read. A stale writer is refused there and nowhere else.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Mutex, Notify};
 
@@ -25,11 +26,19 @@ pub(crate) struct Cell {
     pub(crate) live: Mutex<Option<Live>>,
     /// Somebody else changed the state; the driver looks again.
     pub(crate) changed: Notify,
+    /// The run became ready while its driver was leaving: it goes back to the queue.
+    pub(crate) again: AtomicBool,
 }
 
 impl Cell {
     pub(crate) fn new(organization: Organization, run: RunId, live: Option<Live>) -> Arc<Self> {
-        Arc::new(Self { organization, run, live: Mutex::new(live), changed: Notify::new() })
+        Arc::new(Self {
+            organization,
+            run,
+            live: Mutex::new(live),
+            changed: Notify::new(),
+            again: AtomicBool::new(false),
+        })
     }
 }
 

@@ -37,13 +37,20 @@ pub(crate) fn dead_letter_key(organization: &Organization, run: RunId) -> Key {
 
 /// The organization and run of a key in `Live`, `Done` or `DeadLetter`.
 pub(crate) fn read_run_key(key: &Key) -> Result<(Organization, RunId), Error> {
-    let bad = || corrupt(format!("{key:?} is not a run's key"));
+    let organization = organization_of(key)?;
+    let rest = key.as_bytes().get(organization.as_str().len() + 2..).unwrap_or_default();
+    let bits: [u8; 16] =
+        rest.try_into().map_err(|_| corrupt(format!("{key:?} is not a run's key")))?;
+    Ok((organization, RunId::from_u128(!u128::from_be_bytes(bits))))
+}
+
+/// The organization of any key whose first part it is.
+pub(crate) fn organization_of(key: &Key) -> Result<Organization, Error> {
+    let bad = || corrupt(format!("{key:?} names no organization"));
     let body = key.as_bytes().get(1..).ok_or_else(bad)?;
     let end = body.iter().position(|b| *b == 0).ok_or_else(bad)?;
-    let organization =
-        std::str::from_utf8(&body[..end]).ok().and_then(|t| Organization::new(t).ok());
-    let bits: [u8; 16] = body[end + 1..].try_into().map_err(|_| bad())?;
-    Ok((organization.ok_or_else(bad)?, RunId::from_u128(!u128::from_be_bytes(bits))))
+    let text = std::str::from_utf8(&body[..end]).map_err(|_| bad())?;
+    Organization::new(text).map_err(|_| bad())
 }
 
 pub(crate) fn journal_key(run: RunId, seq: u64) -> Key {

@@ -26,8 +26,8 @@ pub(crate) enum TimerKey {
 pub(crate) struct Hot {
     pub(crate) ready: FairQueue,
     pub(crate) timers: BTreeSet<(Timestamp, TimerKey)>,
-    /// Parked runs: when their timer stands.
-    pub(crate) parked: HashMap<RunId, Option<Timestamp>>,
+    /// Parked runs: when their timer stands, and their priority.
+    pub(crate) parked: HashMap<RunId, (Option<Timestamp>, u8)>,
     /// Parked runs by the event they wait for.
     pub(crate) waiting: HashMap<(Organization, Arc<str>), BTreeSet<RunId>>,
     /// Runs that this engine drives now.
@@ -64,7 +64,7 @@ impl Hot {
         if let Some(due) = due {
             self.timers.insert((due, TimerKey::Run(run, organization.clone())));
         }
-        self.parked.insert(run, due);
+        self.parked.insert(run, (due, header.priority));
         for name in &header.events {
             self.waiting.entry((organization.clone(), name.clone())).or_default().insert(run);
         }
@@ -72,7 +72,7 @@ impl Hot {
 
     /// Takes a parked run off its timer; whether it was parked.
     pub(crate) fn unpark(&mut self, organization: &Organization, run: RunId, events: &[Arc<str>]) {
-        if let Some(Some(due)) = self.parked.remove(&run) {
+        if let Some((Some(due), _)) = self.parked.remove(&run) {
             self.timers.remove(&(due, TimerKey::Run(run, organization.clone())));
         }
         for name in events {

@@ -46,6 +46,7 @@ use crate::connector::Catalog;
 use crate::ids::{ContentHash, IdSource, Organization, RunId, SystemIds};
 use crate::pipeline::Pipeline;
 use crate::quota::Plans;
+use crate::retention::RetentionPolicy;
 use crate::run::{Header, RunStatus};
 use crate::store::{Store, Table};
 use crate::time::{Clock, SystemClock};
@@ -57,6 +58,8 @@ const SLOTS_DEFAULT: usize = 1_024;
 /// How long a lease lasts: long enough to survive a pause of the process, short enough that a
 /// crashed host's runs move on within half a minute.
 const LEASE_MS_DEFAULT: u64 = 30_000;
+/// Where a run's own priority is not at hand.
+pub(crate) const DEFAULT_PRIORITY: u8 = 3;
 /// Headers read at once while opening.
 const OPEN_PAGE: u32 = 1_000;
 /// Compiled pipelines kept.
@@ -83,6 +86,7 @@ pub(crate) struct Options {
     pub(crate) lease_ms: u64,
     pub(crate) shared: bool,
     pub(crate) queue_depth: u32,
+    pub(crate) retention: RetentionPolicy,
     pub(crate) plans: Plans,
     /// No plan limits anything: starts need not look.
     pub(crate) plans_unlimited: bool,
@@ -173,6 +177,13 @@ impl Builder {
         self
     }
 
+    /// How long ended runs are kept while the engine serves; 30 to 180 days where not said.
+    #[must_use]
+    pub fn retention(mut self, policy: RetentionPolicy) -> Self {
+        self.options.retention = policy;
+        self
+    }
+
     /// Reads what is unfinished from the store and builds the engine. Runs that a process left
     /// behind continue with the next [`Engine::serve`] or [`Engine::tick`].
     ///
@@ -216,6 +227,7 @@ impl Engine {
             lease_ms: LEASE_MS_DEFAULT,
             shared: store.is_shared(),
             queue_depth: crate::limits::QUEUE_DEPTH_DEFAULT,
+            retention: RetentionPolicy::default(),
             plans: Plans::unlimited(),
             plans_unlimited: true,
         };
@@ -283,7 +295,7 @@ impl Inner {
             Some(lease) if self.leased_by_other(header) => {
                 let key = hot::TimerKey::Run(run, organization.clone());
                 hot.timers.insert((lease.until, key));
-                hot.parked.insert(run, Some(lease.until));
+                hot.parked.insert(run, (Some(lease.until), header.priority));
             }
             _ => hot.shelve(organization, run, header),
         }
@@ -335,7 +347,7 @@ impl Inner {
             // Between attempts, or cut short by a shutdown: the timer brings it back.
             let due = live.header.due.unwrap_or_else(|| self.clock.now());
             hot.timers.insert((due, hot::TimerKey::Run(cell.run, cell.organization.clone())));
-            hot.parked.insert(cell.run, Some(due));
+            hot.parked.insert(cell.run, (Some(due), live.header.priority));
         } else {
             hot.park(&cell.organization, cell.run, &live.header);
         }
@@ -346,6 +358,10 @@ impl Inner {
     pub(crate) fn driver_over(&self, cell: &Arc<Cell>) {
         let mut hot = self.hot.lock();
         hot.clear_active(cell);
+        if cell.again.swap(false, Ordering::Relaxed) {
+            hot.unpark(&cell.organization, cell.run, &[]);
+            hot.ready.push(&cell.organization, cell.run, DEFAULT_PRIORITY);
+        }
         let wakes = hot.ready.len() > 0 || hot.stopping;
         drop(hot);
         if wakes {

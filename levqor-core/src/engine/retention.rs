@@ -12,6 +12,10 @@ use crate::run::{Header, RunStatus};
 use crate::store::{Batch, Key, Table};
 use crate::time::Timestamp;
 
+/// Runs or keys one pass of [`Engine::expire_some`] deletes at most.
+const EXPIRE_PASS: u32 = 500;
+/// How long an idempotency key is remembered: a week, seven times what vendors ask for.
+const IDEMPOTENCY_KEPT_MS: u64 = 7 * 86_400_000;
 /// Records deleted in one commit.
 const DELETE_MAX: usize = 1_000;
 
@@ -50,6 +54,60 @@ impl Engine {
                 gone += 1;
             }
         }
+    }
+
+    /// One bounded pass over every organization, as the engine does by itself while it serves:
+    /// ended runs by the builder's policy, and idempotency keys older than a week. Returns whether
+    /// some are left.
+    ///
+    /// # Errors
+    /// As [`Engine::expire`].
+    pub async fn expire_some(&self) -> Result<bool, Error> {
+        let mut left = EXPIRE_PASS;
+        for table in [Table::Done, Table::Idempotency] {
+            let mut range = Key::of(table).prefix();
+            while let Some((key, _)) = self.inner.store.scan(&range, 1).await?.pop() {
+                let organization = codec::organization_of(&key)?;
+                let gone = match table {
+                    Table::Done => {
+                        self.expire(&organization, &self.inner.options.retention, left).await?
+                    }
+                    _ => self.expire_keys(&organization, left).await?,
+                };
+                left -= gone;
+                if left == 0 {
+                    return Ok(true);
+                }
+                let whole = Key::of(table).text(organization.as_str()).prefix();
+                range.start = whole.end;
+            }
+        }
+        Ok(false)
+    }
+
+    async fn expire_keys(&self, organization: &Organization, limit: u32) -> Result<u32, Error> {
+        let now = self.inner.clock.now();
+        let mut range = Key::of(Table::Idempotency).text(organization.as_str()).prefix();
+        let mut batch = Batch::new(organization.as_str());
+        loop {
+            let page = self.inner.store.scan(&range, PAGE_MAX).await?;
+            let Some((last, _)) = page.last() else { break };
+            range = range.after(&last.clone());
+            let old = page.into_iter().filter(|(_, record)| {
+                super::start::key_time(&record.value)
+                    .is_ok_and(|at| now.since_ms(at) > IDEMPOTENCY_KEPT_MS)
+            });
+            batch.delete.extend(old.map(|(key, _)| key));
+            if batch.delete.len() >= limit.min(DELETE_MAX as u32) as usize {
+                break;
+            }
+        }
+        batch.delete.truncate(limit as usize);
+        let gone = batch.delete.len() as u32;
+        if gone > 0 {
+            self.inner.store.commit(batch).await?;
+        }
+        Ok(gone)
     }
 
     async fn forget(

@@ -101,12 +101,7 @@ impl Inner {
     /// Sets every schedule's timer; part of opening.
     pub(crate) async fn open_schedules(&self) -> Result<(), Error> {
         for (key, record, _) in self.scan_schedules(Key::of(Table::Schedule).prefix()).await? {
-            let body = &key.as_bytes()[1..];
-            let end = body.iter().position(|b| *b == 0).unwrap_or(body.len());
-            let organization = std::str::from_utf8(&body[..end])
-                .ok()
-                .and_then(|text| Organization::new(text).ok())
-                .ok_or_else(|| codec::corrupt("a schedule's key"))?;
+            let organization = codec::organization_of(&key)?;
             let change = TimerChange {
                 pipeline: record.pipeline.as_str().into(),
                 trigger: record.trigger.as_str().into(),

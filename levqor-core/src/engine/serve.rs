@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt;
 
@@ -15,6 +16,10 @@ use crate::time::Timestamp;
 
 /// How long a stopping engine waits for calls under way, in milliseconds.
 const GRACE_MS: u64 = 10_000;
+
+/// Between two looks for runs whose retention is over: an hour, or soon where some are left.
+const EXPIRY_IDLE_MS: u64 = 3_600_000;
+const EXPIRY_BUSY_MS: u64 = 5_000;
 
 /// What [`Engine::tick`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +64,7 @@ impl Engine {
         inner.hot.lock().stopping = false;
         *inner.spawner.lock() = Some(spawner.clone());
         let mut shutdown = std::pin::pin!(shutdown.fuse());
+        let mut next_expiry = inner.clock.now();
         let mut next_sweep = inner.clock.now().plus_ms(inner.options.lease_ms / 3);
         loop {
             if let Some(error) = inner.failure.lock().take() {
@@ -66,22 +72,21 @@ impl Engine {
                 return Err(error);
             }
             inner.fire_schedules().await?;
+            if inner.clock.now() >= next_expiry {
+                let more = self.expire_some().await?;
+                let pause_ms = if more { EXPIRY_BUSY_MS } else { EXPIRY_IDLE_MS };
+                next_expiry = inner.clock.now().plus_ms(pause_ms);
+            }
             if inner.options.shared && inner.clock.now() >= next_sweep {
                 inner.sweep().await?;
                 next_sweep = inner.clock.now().plus_ms(inner.options.lease_ms / 3);
             }
             let next = inner.dispatch(&spawner);
-            let due = match (next, inner.options.shared) {
-                (Some(due), true) => Some(due.min(next_sweep)),
-                (None, true) => Some(next_sweep),
-                (due, false) => due,
-            };
-            let timer = async {
-                match due {
-                    Some(due) => inner.clock.sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let mut due = next.map_or(next_expiry, |due| due.min(next_expiry));
+            if inner.options.shared {
+                due = due.min(next_sweep);
+            }
+            let timer = inner.clock.sleep_until(due);
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
@@ -167,8 +172,9 @@ impl Inner {
             }
             let TimerKey::Run(run, organization) = &key else { break };
             hot.timers.remove(&(due, key.clone()));
-            hot.parked.remove(run);
-            hot.ready.push(organization, *run, 3);
+            let parked = hot.parked.remove(run);
+            let priority = parked.map_or(super::DEFAULT_PRIORITY, |(_, priority)| priority);
+            hot.ready.push(organization, *run, priority);
         }
     }
 
@@ -181,12 +187,15 @@ impl Inner {
             let next = ready.pop(&|organization| hot.may_run(organization));
             hot.ready = ready;
             let (organization, run) = next?;
-            // A run may stand in the queue twice (woken by time and by an event).
-            if !hot.active.contains_key(&run) {
-                let cell = Cell::new(organization, run, None);
-                hot.set_active(&cell);
-                return Some(cell);
+            // A run may stand in the queue twice (woken by time and by an event), or its driver may
+            // be leaving at this moment.
+            if let Some(cell) = hot.active.get(&run) {
+                cell.again.store(true, Ordering::Relaxed);
+                continue;
             }
+            let cell = Cell::new(organization, run, None);
+            hot.set_active(&cell);
+            return Some(cell);
         }
     }
 
@@ -214,7 +223,7 @@ impl Inner {
                 // The engine stopped in between: the run waits for the next serve.
                 let mut hot = self.hot.lock();
                 hot.clear_active(&cell);
-                hot.ready.push(&cell.organization, cell.run, 3);
+                hot.ready.push(&cell.organization, cell.run, super::DEFAULT_PRIORITY);
             }
         }
     }
@@ -254,8 +263,20 @@ impl Inner {
     fn adopt(&self, organization: &Organization, run: RunId, header: &crate::run::Header) {
         let mut hot = self.hot.lock();
         let known = hot.active.contains_key(&run) || hot.parked.contains_key(&run);
-        if !known && !self.leased_by_other(header) && header.concurrency.is_none() {
-            hot.shelve(organization, run, header);
+        if known || self.leased_by_other(header) {
+            return;
         }
+        if let Some((key, limit)) = &header.concurrency {
+            let begun = header.status != crate::run::RunStatus::Queued;
+            if !begun && !hot.enter_key(run, key, *limit) {
+                let line = &mut hot.keys.entry(key.clone()).or_default().line;
+                if !line.iter().any(|(_, waiting, _)| *waiting == run) {
+                    line.push_back((organization.clone(), run, header.priority));
+                }
+                return;
+            }
+            hot.keys.entry(key.clone()).or_default().inside.insert(run);
+        }
+        hot.shelve(organization, run, header);
     }
 }

@@ -139,6 +139,11 @@ struct KeyRecord {
     at: Timestamp,
 }
 
+/// When an idempotency key was first used.
+pub(crate) fn key_time(value: &crate::store::Value) -> Result<Timestamp, Error> {
+    Ok(codec::read::<KeyRecord>(value, "idempotency key")?.at)
+}
+
 impl Engine {
     /// Accepts a run. After `Ok` it is durable and will be driven to its end, whatever crashes.
     ///

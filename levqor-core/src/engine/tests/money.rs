@@ -89,6 +89,7 @@ async fn retention_removes_the_run_and_keeps_its_cost() {
     assert_eq!(engine.expire(organization, &policy, 100).await.unwrap(), 0);
     world.clock.advance_ms(31 * 86_400_000);
     assert_eq!(engine.expire(organization, &policy, 100).await.unwrap(), 1);
+    assert!(!engine.expire_some().await.unwrap());
     let gone = engine.get(organization, detail.summary.id).await.unwrap_err();
     assert_eq!(gone.code(), "engine.not_found");
     assert_eq!(world.books().await, (998, 0));

@@ -142,9 +142,13 @@ async fn an_event_starts_one_run_for_each_dedupe_key() {
     let first = publish("e1", 5).await.unwrap();
     assert_eq!(first, publish("e1", 6).await.unwrap(), "the same event again");
     publish("e2", 7).await.unwrap();
+    world.engine.expire_some().await.unwrap();
     assert!(publish("e3", 1).await.unwrap().is_empty(), "it does not match");
     world.engine.publish(&world.organization, "other", Value::Null).await.unwrap();
     world.engine.run_until_idle().await.unwrap();
     assert_eq!(world.called("echo"), 2);
     assert_eq!(world.called(r#"echo {"sum":5}"#), 1);
+    world.clock.advance_ms(8 * 86_400_000);
+    world.engine.expire_some().await.unwrap();
+    assert_ne!(first, publish("e1", 5).await.unwrap(), "keys are kept for a week");
 }
