@@ -172,6 +172,12 @@ fn value_or_word(bare: &str) -> Token {
     Token::Word(if low == "e-mail" { "email".to_owned() } else { bare.to_owned() })
 }
 
+/// Words of one part: an order in more words than that is prose, and comparing each of its words
+/// with the catalog would take long.
+const PART_TOKENS_MAX: usize = 60;
+/// Parts of one goal: twice what a draft may have as steps.
+const PARTS_MAX: usize = 40;
+
 /// What the cutting of a goal asks about its words.
 pub(super) trait Sense {
     /// Whether `word`, before `next`, orders something to be done.
@@ -181,11 +187,15 @@ pub(super) trait Sense {
 }
 
 /// Cuts tokens into parts: at sentence ends; at `,` `and` `then` where an order follows; and where
-/// one order is for two connectors (`post it to Slack and Telegram`), which then both get it.
-pub(super) fn parts(tokens: &[Token], sense: &impl Sense) -> Vec<Part> {
+/// one order is for two connectors (`post it to Slack and Telegram`), which then both get it. Also
+/// whether there were more than [`PARTS_MAX`].
+pub(super) fn parts(tokens: &[Token], sense: &impl Sense) -> (Vec<Part>, bool) {
     let mut parts: Vec<Part> = Vec::new();
     let mut open = Part::default();
     for (i, token) in tokens.iter().enumerate() {
+        if parts.len() >= PARTS_MAX {
+            return (parts, true);
+        }
         let first = open.tokens.first().map(Token::low).unwrap_or_default();
         let joins = matches!(token.low().as_str(), "and" | "then" | "afterwards");
         let orders = || orders_next(&tokens[i + 1..], sense);
@@ -204,11 +214,14 @@ pub(super) fn parts(tokens: &[Token], sense: &impl Sense) -> Vec<Part> {
         } else if separates {
             parts.extend((!open.tokens.is_empty()).then(|| std::mem::take(&mut open)));
         } else {
+            if open.tokens.len() >= PART_TOKENS_MAX {
+                parts.push(std::mem::take(&mut open));
+            }
             open.tokens.push(token.clone());
         }
     }
     parts.extend((!open.tokens.is_empty()).then_some(open));
-    parts
+    (parts, false)
 }
 
 /// The order of the open part, when what comes next names another connector for it.

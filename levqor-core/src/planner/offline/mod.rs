@@ -38,9 +38,9 @@ pub fn draft(manifests: &[Manifest], goal: &str) -> Option<Draft> {
     let (mut tokens, instructed) = instructions::without_instructions(goal::tokens(&goal));
     let schedule = when::take(&mut tokens);
     let mut plan = Plan::default();
-    for part in goal::parts(&tokens, &index) {
-        plan.add(&index, &part);
-    }
+    let (parts, more) = goal::parts(&tokens, &index);
+    parts.iter().for_each(|part| plan.add(&index, part));
+    plan.left_out.extend(more.then(|| "the rest of the goal".to_owned()));
     plan.finish(schedule, instructed)
 }
 

@@ -159,3 +159,15 @@ mod properties {
         }
     }
 }
+
+/// A long goal costs no more than its length: what is compared with the catalog is bounded.
+#[test]
+fn long_goals_are_cut_into_bounded_parts() {
+    let catalog = catalog();
+    let units = ["slack and x ", "post, ", "\"a\" and ", "a ", "post to slack and hubspot, ", "("];
+    for unit in units {
+        let goal = unit.repeat(GOAL_BYTES_MAX / unit.len());
+        let found = offline::draft(&catalog, &goal);
+        assert!(found.is_none_or(|draft| draft.note.contains("the rest of the goal")), "{unit}");
+    }
+}
