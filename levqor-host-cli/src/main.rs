@@ -1,1 +1,22 @@
-fn main() {}
+//! `levqor`: the engine in a terminal, on an embedded store.
+//!
+//! It is a host and nothing more: it reads what was typed, opens a store, lets the engine work and
+//! prints what came out. Pipelines, runs, credits and plugins are decided in the two libraries
+//! below it. stdout is data only; everything else is stderr.
+
+mod args;
+mod commands;
+mod diagnostics;
+mod exit;
+mod explain;
+mod failure;
+mod files;
+mod follow;
+mod output;
+mod progress;
+mod session;
+mod vault;
+
+fn main() -> std::process::ExitCode {
+    commands::main()
+}
