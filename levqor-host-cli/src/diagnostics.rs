@@ -41,6 +41,13 @@ pub(crate) fn show(output: Output, path: &str, source: &str, issues: &[Issue]) {
     }
 }
 
+/// The same in text mode only: where the data itself holds the issues.
+pub(crate) fn show_text(output: Output, path: &str, source: &str, issues: &[Issue]) {
+    if output.format == Format::Text {
+        show(output, path, source, issues);
+    }
+}
+
 /// An issue as JSON, with the file it is in.
 pub(crate) fn to_json(path: &str, issue: &Issue) -> Value {
     let mut value = serde_json::to_value(issue).unwrap_or_else(|_| json!({}));

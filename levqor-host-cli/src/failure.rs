@@ -76,7 +76,7 @@ impl From<Error> for Failure {
             _ => Exit::Refused,
         };
         let help = match &error {
-            Error::Store(StoreError::Locked) => Some(
+            Error::Store(StoreError::Locked(_)) => Some(
                 "another levqor works on this store: wait for it, stop it, or use another \
                  --data-dir",
             ),

@@ -5,17 +5,16 @@
 //! below it. stdout is data only; everything else is stderr.
 
 mod args;
+mod catalog;
 mod commands;
 mod diagnostics;
 mod exit;
-mod explain;
 mod failure;
 mod files;
 mod follow;
 mod output;
 mod progress;
 mod session;
-mod vault;
 
 fn main() -> std::process::ExitCode {
     commands::main()

@@ -116,7 +116,7 @@ impl Output {
             say(&format!("{} {message} ({code})", red("error:")));
             if let Some(help) = help {
                 say(&format!("{} {help}", green("help:")));
-            } else if crate::explain::find(code).is_some() {
+            } else {
                 say(&format!("{} levqor explain {code}", green("help:")));
             }
             return;
@@ -167,7 +167,7 @@ fn styled(style: &str, text: &str) -> String {
 /// A table without lines, columns two spaces apart.
 pub(crate) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(head.iter().map(|h| h.to_uppercase()));
     for row in rows {
         table.add_row(row);
@@ -202,4 +202,9 @@ fn after_write(error: io::Error) -> Result<()> {
         return Err(Failure::silent(Exit::Ok));
     }
     Err(Failure::new(Exit::Refused, "cli.output", format!("stdout: {error}")))
+}
+
+/// The text without its colours, for writers that know no better.
+pub(crate) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
 }

@@ -1,0 +1,48 @@
+//! One file for each verb, and the way from the command line to it.
+
+mod check;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command, Global};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+
+/// Parses the command line, does what it says, and turns what came of it into an exit code.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output { format: cli.global.output, quiet: cli.global.quiet };
+    let done = runtime().and_then(|runtime| {
+        let done = runtime.block_on(dispatch(&cli.global, output, cli.command));
+        // A reader blocked on stdin must not keep the process.
+        runtime.shutdown_background();
+        done
+    });
+    let exit = match done {
+        Ok(()) => Exit::Ok,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    // The process's one choice of cryptography; libraries never make it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|e| Failure::new(Exit::Unreachable, "cli.runtime", e.to_string()))
+}
+
+async fn dispatch(global: &Global, output: Output, command: Command) -> Result<()> {
+    match command {
+        Command::Run(args) => run::run(global, output, args).await,
+        Command::Check(args) => check::check(global, output, args).await,
+        _ => Err(Failure::usage("not there yet")),
+    }
+}
