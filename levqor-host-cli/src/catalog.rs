@@ -1,30 +1,74 @@
-//! The connectors a session may call: built-in ones and the operator's.
+//! The connectors a session may call: the built-in ones and the operator's, with their grants and
+//! the vault behind them.
 
-use levqor_connectors::sandbox::{HostOptions, Plugin, PluginConnector, PluginHost};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use levqor_connectors::registry::{Registry, RegistryError};
+use levqor_connectors::vault::{FileVault, VaultKey};
 use levqor_core::connector::Catalog;
+use levqor_core::store::Store;
 
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 
-/// Every connector there is, ready to be called.
-pub(crate) async fn load(global: &Global, _output: Output) -> Result<Catalog> {
-    let fail = |code: &'static str, m: String| Failure::new(Exit::Refused, code, m);
-    let mut options = HostOptions::default();
-    options.code_cache = Some(global.data_dir.join("cache"));
-    let host = PluginHost::new(options).map_err(|e| fail(e.code(), e.to_string()))?;
-    let catalog = Catalog::new();
-    for bytes in [
-        &include_bytes!("../../levqor-connectors/builtin/text.wasm")[..],
-        &include_bytes!("../../levqor-connectors/builtin/echo.wasm")[..],
-    ] {
-        let plugin = Plugin::load(&host, bytes).await.map_err(|e| fail(e.code(), e.to_string()))?;
-        let connector =
-            PluginConnector::sealed(plugin).map_err(|e| fail(e.code(), e.to_string()))?;
-        catalog
-            .add(std::sync::Arc::new(connector))
-            .map_err(|e| fail("plugin.manifest", e.to_string()))?;
+/// The operator's grants, in the plugins' folder.
+const GRANTS_FILE: &str = "plugins.toml";
+
+/// Where further plugins are looked for.
+pub(crate) fn plugins_dir(global: &Global) -> PathBuf {
+    global.plugins_dir.clone().unwrap_or_else(|| global.data_dir.join("plugins"))
+}
+
+/// Where the operator's grants are.
+pub(crate) fn grants_file(global: &Global) -> PathBuf {
+    plugins_dir(global).join(GRANTS_FILE)
+}
+
+/// Where secrets are.
+pub(crate) fn vault_dir(global: &Global) -> PathBuf {
+    global.data_dir.join("vault")
+}
+
+/// Every connector there is, and a catalog of them. Nothing is written where no data folder is.
+pub(crate) async fn load(
+    global: &Global,
+    store: &Arc<dyn Store>,
+    output: Output,
+) -> Result<(Registry, Catalog)> {
+    // `echo` is here as well: it is what examples and tests fail with on purpose.
+    let mut builder = Registry::builder()
+        .builtins()
+        .test_doubles()
+        .folder(plugins_dir(global))
+        .grants_file(grants_file(global))
+        .state(store.clone());
+    if global.data_dir.exists() {
+        builder = builder.code_cache(global.data_dir.join("cache"));
     }
-    Ok(catalog)
+    if vault_dir(global).exists() {
+        builder = builder.vault(Arc::new(open_vault(global)?));
+    }
+    let registry = builder.build().await?;
+    for refusal in registry.refusals() {
+        output.note(&format!("plugin not taken: {}: {}", refusal.what, refusal.why));
+    }
+    let catalog = Catalog::new();
+    registry.register(&catalog)?;
+    Ok((registry, catalog))
+}
+
+/// The vault, made where it is not there.
+pub(crate) fn open_vault(global: &Global) -> Result<FileVault> {
+    let dir = vault_dir(global);
+    let open = || FileVault::open(&dir, VaultKey::load(&dir)?);
+    open().map_err(|e| Failure::new(Exit::Unreachable, e.code(), e.to_string()))
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::new(Exit::Refused, error.code(), error.to_string())
+    }
 }

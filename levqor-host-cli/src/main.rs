@@ -8,6 +8,7 @@ mod args;
 mod catalog;
 mod commands;
 mod diagnostics;
+mod explain;
 mod exit;
 mod failure;
 mod files;
@@ -15,6 +16,8 @@ mod follow;
 mod output;
 mod progress;
 mod session;
+mod story;
+mod yaml;
 
 fn main() -> std::process::ExitCode {
     commands::main()

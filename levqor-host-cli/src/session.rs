@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use levqor_connectors::registry::Registry;
 use levqor_core::engine::Engine;
 use levqor_core::ids::Organization;
 use levqor_core::ledger;
@@ -31,6 +32,7 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) engine: Engine,
+    pub(crate) registry: Registry,
     pub(crate) organization: Organization,
     pub(crate) global: Global,
     pub(crate) output: Output,
@@ -61,10 +63,10 @@ impl Session {
     }
 
     async fn on(store: Arc<dyn Store>, global: &Global, output: Output) -> Result<Self> {
-        let catalog = catalog::load(global, output).await?;
+        let (registry, catalog) = catalog::load(global, &store, output).await?;
         let engine = Engine::builder_on(store, catalog).build().await?;
         let (global, organization) = (global.clone(), Organization::local());
-        Ok(Self { engine, organization, global, output })
+        Ok(Self { engine, registry, organization, global, output })
     }
 
     /// The present moment.

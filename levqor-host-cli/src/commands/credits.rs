@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use levqor_core::ledger::{self, LiveRun, Posted, Posting, Tally};
-use levqor_core::run::Event;
+use levqor_core::ledger::{self, Posted, Posting};
 use levqor_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -12,9 +11,6 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Output, say};
 use crate::session::Session;
-
-/// Pages of runs read at once.
-const PAGE: u32 = 200;
 
 pub(crate) async fn credits(global: &Global, output: Output, verb: CreditsVerb) -> Result<()> {
     let session = Session::open(global, output).await?;
@@ -76,11 +72,9 @@ fn row(posting: &Posting) -> Value {
     }
 }
 
-/// Folds the ledger and the journals of unfinished runs, and compares with the stored balance.
-pub(crate) async fn audit(session: &Session) -> Result<()> {
-    let live = live_runs(session).await?;
-    let store = &**session.engine.store();
-    match ledger::audit(store, &session.organization, &live).await {
+/// Compares the stored balance with the fold of everything posted and held.
+async fn audit(session: &Session) -> Result<()> {
+    match session.engine.audit(&session.organization).await? {
         Ok(report) => session.output.item(&report, || {
             let rows = report.balances.iter().map(|(account, n)| format!("{account:12} {n:>12}"));
             let head = format!(
@@ -93,28 +87,6 @@ pub(crate) async fn audit(session: &Session) -> Result<()> {
             violations.iter().for_each(|v| say(&v.to_string()));
             let message = format!("the books have {} problem(s)", violations.len());
             Err(Failure::new(Exit::Unreachable, "ledger.audit", message))
-        }
-    }
-}
-
-async fn live_runs(session: &Session) -> Result<Vec<LiveRun>> {
-    let Self_ { engine, organization } = Self_::of(session);
-    let mut live = Vec::new();
-    let mut before = None;
-    loop {
-        let page = engine.list(organization, None, before, PAGE).await?;
-        for run in page.data.iter().filter(|run| !run.status.is_final()) {
-            let journal = engine.journal(organization, run.id, 0).await?;
-            let mut tally = Tally::default();
-            let mut open = BTreeMap::new();
-            for event in journal.iter().flat_map(|(_, record)| &record.events) {
-                fold(event, &mut tally, &mut open);
-            }
-            live.push(LiveRun { run: run.id, tally });
-        }
-        match page.next {
-            Some(next) => before = Some(next),
-            None => return Ok(live),
         }
     }
 }

@@ -1,7 +1,21 @@
 //! One file for each verb, and the way from the command line to it.
 
 mod check;
+mod credentials;
+mod credits;
+mod dlq;
+mod doctor;
+mod estimate;
+mod explain;
+mod pipelines;
+mod plan;
+mod plugin;
+mod plugins;
 mod run;
+mod runs;
+mod schema;
+mod store;
+mod work;
 
 use std::process::ExitCode;
 
@@ -43,6 +57,21 @@ async fn dispatch(global: &Global, output: Output, command: Command) -> Result<(
     match command {
         Command::Run(args) => run::run(global, output, args).await,
         Command::Check(args) => check::check(global, output, args).await,
-        _ => Err(Failure::usage("not there yet")),
+        Command::Estimate(args) => estimate::estimate(global, output, args).await,
+        Command::Plan(args) => plan::plan(global, output, args).await,
+        Command::Work => work::work(global, output).await,
+        Command::Runs(verb) => runs::runs(global, output, verb).await,
+        Command::Dlq(verb) => dlq::dlq(global, output, verb).await,
+        Command::Pipelines(verb) => pipelines::pipelines(global, output, verb).await,
+        Command::Schedules(verb) => pipelines::schedules(global, output, verb).await,
+        Command::Credits(verb) => credits::credits(global, output, verb).await,
+        Command::Credentials(verb) => credentials::credentials(global, output, verb).await,
+        Command::Plugins(verb) => plugins::plugins(global, output, verb).await,
+        Command::Plugin(verb) => plugin::plugin(global, output, verb).await,
+        Command::Store(verb) => store::store(global, output, verb).await,
+        Command::Schema { of } => schema::schema(output, of),
+        Command::Explain { code } => explain::explain(output, code.as_deref()),
+        Command::Completions { shell } => schema::completions(output, shell),
+        Command::Doctor => doctor::doctor(global, output).await,
     }
 }

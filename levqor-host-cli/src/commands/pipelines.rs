@@ -1,9 +1,9 @@
 //! `pipelines` and `schedules`: what is stored by name.
 
-use levqor_core::document::{self, Format};
+use levqor_core::document::{self, Format, PipelineDocument};
 use levqor_core::engine::Error;
+use levqor_core::pipeline::{self, Change, ChangeKind};
 use levqor_core::schedule::{ScheduleRecord, next_n};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::check::{Problem, compile, compile_or_show};
@@ -12,7 +12,7 @@ use crate::diagnostics::{self, Count};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::output::{Format as Shape, Output};
+use crate::output::Output;
 use crate::session::Session;
 
 /// Characters of a version that are shown to people.
@@ -65,16 +65,6 @@ async fn push(session: &Session, files: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// One difference between two documents.
-#[derive(Debug, PartialEq, Serialize)]
-struct Change {
-    pointer: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Value>,
-}
-
 async fn diff(session: &Session, file: &str) -> Result<()> {
     let source = files::read_text(file.as_ref())?;
     let parsed = match document::parse(&source.text, Format::Auto) {
@@ -88,89 +78,41 @@ async fn diff(session: &Session, file: &str) -> Result<()> {
     if let Err(Problem::Issues(issues)) = compile(session, &source).await {
         diagnostics::show(session.output, &source.name, &source.text, &issues);
     }
-    let after = parsed.document.to_value();
     let name = &parsed.document.name;
-    let before = match session.engine.named(&session.organization, name).await {
+    let stored = match session.engine.named(&session.organization, name).await {
         Ok(pipeline) => serde_json::from_str(pipeline.source()).unwrap_or_default(),
         Err(Error::NotFound { .. }) => {
-            session.output.note(&format!("no pipeline `{name}` is stored: all of it is new"));
-            json!({})
+            let message = format!("no pipeline `{name}` is stored: all of it would be new");
+            let help = session.command(&["pipelines", "push", file]);
+            return Err(Failure::new(Exit::Refused, "engine.not_found", message).help(help));
         }
         Err(error) => return Err(error.into()),
     };
-    let mut changes = Vec::new();
-    compare("", &before, &after, &mut changes);
-    if session.output.format == Shape::Text && changes.is_empty() {
+    let stored = PipelineDocument::from_value(&stored).map_err(Error::Invalid)?;
+    let changes = pipeline::diff(&stored, &parsed.document);
+    if changes.is_empty() {
         session.output.note("no difference");
     }
-    for change in &changes {
-        session.output.item(change, || {
-            let line = |sign: char, value: &Option<Value>| {
-                value.as_ref().map(|v| format!("{sign} {}: {v}", change.pointer))
-            };
-            let lines = [line('-', &change.before), line('+', &change.after)];
-            lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
-        })?;
-    }
-    Ok(())
+    changes.iter().try_for_each(|change| session.output.item(change, || told(change)))
 }
 
-/// Collects what differs; steps are told apart by their ids, not by where they stand.
-fn compare(pointer: &str, before: &Value, after: &Value, found: &mut Vec<Change>) {
-    match (before, after) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                let pointer = format!("{pointer}/{key}");
-                pair(&pointer, a.get(key), b.get(key), found);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if by_id(a).is_some() && by_id(b).is_some() => {
-            let (a, b) = (by_id(a).unwrap_or_default(), by_id(b).unwrap_or_default());
-            for (id, item) in &a {
-                let other = b.iter().find(|(i, _)| i == id).map(|(_, v)| *v);
-                pair(&format!("{pointer}/{id}"), Some(item), other, found);
-            }
-            for (id, item) in b.iter().filter(|(id, _)| a.iter().all(|(i, _)| i != id)) {
-                pair(&format!("{pointer}/{id}"), None, Some(item), found);
-            }
-            let order = |list: &[(&str, &Value)], other: &[(&str, &Value)]| -> Vec<String> {
-                let both = list.iter().filter(|(id, _)| other.iter().any(|(i, _)| i == id));
-                both.map(|(id, _)| (*id).to_owned()).collect()
-            };
-            let (old, new) = (order(&a, &b), order(&b, &a));
-            if old != new {
-                let (before, after) = (Some(json!(old)), Some(json!(new)));
-                found.push(Change { pointer: format!("{pointer} (order)"), before, after });
-            }
-        }
-        _ => pair(pointer, Some(before), Some(after), found),
-    }
-}
-
-fn pair(pointer: &str, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Change>) {
-    match (before, after) {
-        (Some(a), Some(b)) if a == b => {}
-        (Some(a @ Value::Object(_)), Some(b @ Value::Object(_)))
-        | (Some(a @ Value::Array(_)), Some(b @ Value::Array(_)))
-            if !a.is_array() || (by_id_of(a) && by_id_of(b)) =>
-        {
-            compare(pointer, a, b, found);
-        }
-        _ => found.push(Change {
-            pointer: pointer.to_owned(),
-            before: before.cloned(),
-            after: after.cloned(),
-        }),
-    }
-}
-
-fn by_id_of(value: &Value) -> bool {
-    value.as_array().is_some_and(|items| by_id(items).is_some())
-}
-
-fn by_id(items: &[Value]) -> Option<Vec<(&str, &Value)>> {
-    items.iter().map(|item| Some((item.get("id")?.as_str()?, item))).collect()
+/// A difference as people read it: where, then what it was and what it is.
+fn told(change: &Change) -> String {
+    let place = match &change.step {
+        Some(step) => format!("step {step}  {}", change.pointer),
+        None => change.pointer.clone(),
+    };
+    let word = match change.kind {
+        ChangeKind::Added => "added  ",
+        ChangeKind::Removed => "removed",
+        ChangeKind::Moved => "moved  ",
+        _ => "changed",
+    };
+    let line = |sign: char, value: &Option<Value>| {
+        value.as_ref().map(|value| format!("        {sign} {value}"))
+    };
+    let lines = [Some(format!("{word} {place}")), line('-', &change.before), line('+', &change.after)];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 fn short(version: &str) -> String {
@@ -231,24 +173,4 @@ fn shown(record: &ScheduleRecord, next: &[levqor_core::time::Timestamp]) -> Valu
         "skipped": record.skipped,
         "next": next.iter().map(|at| zone.text(*at)).collect::<Vec<_>>(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn differences_are_told_by_step() {
-        let before = json!({ "name": "a", "steps": [
-            { "id": "x", "with": { "n": 1 } }, { "id": "y" }, { "id": "z" } ] });
-        let after = json!({ "name": "a", "steps": [
-            { "id": "z" }, { "id": "x", "with": { "n": 2 } }, { "id": "new" } ] });
-        let mut found = Vec::new();
-        compare("", &before, &after, &mut found);
-        let pointers: Vec<_> = found.iter().map(|c| c.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/steps/x/with/n", "/steps/y", "/steps/new", "/steps (order)"]);
-        found.clear();
-        compare("", &before, &before, &mut found);
-        assert_eq!(found, []);
-    }
 }

@@ -54,6 +54,11 @@ pub(crate) fn announce(session: &Session, run: RunId, what: &str) {
 pub(crate) struct Followed(Result<()>);
 
 impl Followed {
+    /// What it came to, with the engine going on.
+    pub(crate) fn result(self) -> Result<()> {
+        self.0
+    }
+
     /// Stops the engine, then ends the command.
     pub(crate) async fn finish(self, driver: Driver) -> Result<()> {
         let stopped = driver.stop().await;
