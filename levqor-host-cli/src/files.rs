@@ -45,10 +45,8 @@ pub(crate) fn read_value(path: &Path) -> Result<Value> {
     }
     match document::parse_value(&source.text, Format::Auto) {
         Ok((value, _)) => Ok(value),
-        Err(issue) => Err(Failure::new(
-            Exit::Usage,
-            "cli.input",
-            format!("{}: {issue}", source.name),
-        )),
+        Err(issue) => {
+            Err(Failure::new(Exit::Usage, "cli.input", format!("{}: {issue}", source.name)))
+        }
     }
 }

@@ -34,11 +34,7 @@ pub(crate) struct Output {
 
 impl Output {
     /// One thing.
-    pub(crate) fn item<T: Serialize>(
-        self,
-        item: &T,
-        text: impl FnOnce() -> String,
-    ) -> Result<()> {
+    pub(crate) fn item<T: Serialize>(self, item: &T, text: impl FnOnce() -> String) -> Result<()> {
         match self.format {
             Format::Text => self.raw(&text()),
             Format::Json => self.raw(&pretty(item)?),

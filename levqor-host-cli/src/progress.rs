@@ -140,7 +140,11 @@ impl Progress {
     }
 
     /// A step and what it waits for, where only a person or an event can move the run.
-    pub(crate) fn stands_still(&self, now: Timestamp, patience_ms: u64) -> Option<(String, String)> {
+    pub(crate) fn stands_still(
+        &self,
+        now: Timestamp,
+        patience_ms: u64,
+    ) -> Option<(String, String)> {
         let moves = |path: &String| !self.waits.contains_key(path);
         if self.retrying || self.open.keys().any(moves) {
             return None;

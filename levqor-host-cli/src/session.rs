@@ -117,11 +117,9 @@ pub(crate) fn open_store(spec: &StoreSpec) -> Result<Arc<dyn Store>> {
             options.cache_bytes = CACHE_BYTES;
             Ok(Arc::new(SledStore::open_with(path, options)?))
         }
-        StoreSpec::Redb(_) => Err(Failure::new(
-            Exit::Usage,
-            "cli.usage",
-            "this build has no redb store; use sled",
-        )),
+        StoreSpec::Redb(_) => {
+            Err(Failure::new(Exit::Usage, "cli.usage", "this build has no redb store; use sled"))
+        }
     }
 }
 

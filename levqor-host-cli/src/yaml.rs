@@ -9,9 +9,30 @@ use serde_json::Value;
 
 /// Keys of documents in the order in which people read them; others follow.
 const ORDER: &[&str] = &[
-    "schema", "name", "description", "input_schema", "vars", "credentials", "triggers",
-    "concurrency", "priority", "timeout", "limits", "retry", "id", "if", "needs", "uses", "with",
-    "for_each", "while", "as", "steps", "on_failure", "output", "ui",
+    "schema",
+    "name",
+    "description",
+    "input_schema",
+    "vars",
+    "credentials",
+    "triggers",
+    "concurrency",
+    "priority",
+    "timeout",
+    "limits",
+    "retry",
+    "id",
+    "if",
+    "needs",
+    "uses",
+    "with",
+    "for_each",
+    "while",
+    "as",
+    "steps",
+    "on_failure",
+    "output",
+    "ui",
 ];
 
 /// The value as YAML.

@@ -26,13 +26,7 @@ pub(crate) struct Global {
     )]
     pub(crate) data_dir: PathBuf,
     /// Store to work on: sled:DIR, redb:DIR or memory: [default: sled in the data dir]
-    #[arg(
-        long,
-        global = true,
-        env = "LEVQOR_STORE",
-        value_name = "STORE",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, env = "LEVQOR_STORE", value_name = "STORE", hide_env_values = true)]
     pub(crate) store: Option<StoreSpec>,
     /// Folder of further plugins and their grants (plugins.toml)
     #[arg(

@@ -65,7 +65,9 @@ impl InputArgs {
         let mut all: Option<Value> = None;
         for arg in &self.input {
             let next = match arg {
-                InputArg::Member(key, value) => Map::from_iter([(key.clone(), value.clone())]).into(),
+                InputArg::Member(key, value) => {
+                    Map::from_iter([(key.clone(), value.clone())]).into()
+                }
                 InputArg::File(path) => files::read_value(path)?,
                 InputArg::Stdin => files::read_value("-".as_ref())?,
             };

@@ -13,12 +13,12 @@ mod words;
 use clap::{Parser, Subcommand};
 
 pub(crate) use global::{Global, StoreSpec};
-pub(crate) use input::{InputArg, InputArgs};
-pub(crate) use money::{CreditsVerb, CredentialsVerb, KindArg};
+pub(crate) use input::InputArgs;
+pub(crate) use money::{CredentialsVerb, CreditsVerb, KindArg, SetArgs};
 pub(crate) use pipelines::{CheckArgs, EstimateArgs, PipelinesVerb, PlanArgs, SchedulesVerb};
-pub(crate) use plugins::{BuildArgs, InspectArgs, NewArgs, PluginVerb, PluginsVerb, TestArgs};
+pub(crate) use plugins::{BuildArgs, NewArgs, PluginVerb, PluginsVerb, TestArgs};
 pub(crate) use run::RunArgs;
-pub(crate) use runs::{DlqVerb, RunsVerb, StatusArg};
+pub(crate) use runs::{DecideArgs, DlqVerb, ListArgs, ReplayArgs, RunsVerb};
 pub(crate) use store::StoreVerb;
 pub(crate) use words::SchemaOf;
 
@@ -113,13 +113,17 @@ pub(crate) enum Command {
         of: SchemaOf,
     },
     /// What an error code means and what to do
-    #[command(after_help = "Examples:\n  levqor explain store.locked\n  levqor explain expr\n  levqor explain")]
+    #[command(
+        after_help = "Examples:\n  levqor explain store.locked\n  levqor explain expr\n  levqor explain"
+    )]
     Explain {
         /// A code such as `store.locked`, or the part before the dot; all codes where absent
         code: Option<String>,
     },
     /// Print a completion script for your shell
-    #[command(after_help = "Example:\n  levqor completions bash > ~/.local/share/bash-completion/completions/levqor")]
+    #[command(
+        after_help = "Example:\n  levqor completions bash > ~/.local/share/bash-completion/completions/levqor"
+    )]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,

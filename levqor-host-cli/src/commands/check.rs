@@ -28,8 +28,7 @@ pub(crate) async fn check(global: &Global, output: Output, args: CheckArgs) -> R
         let count = Count::of(&issues);
         wrong |= count.errors > 0;
         diagnostics::show_text(output, &source.name, &source.text, &issues);
-        let found: Vec<_> =
-            issues.iter().map(|i| diagnostics::to_json(&source.name, i)).collect();
+        let found: Vec<_> = issues.iter().map(|i| diagnostics::to_json(&source.name, i)).collect();
         let item = json!({
             "file": source.name, "valid": count.errors == 0, "name": name, "issues": found,
         });

@@ -20,7 +20,11 @@ use crate::output::{Output, say};
 /// Longest secret read: a generous private key.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-pub(crate) async fn credentials(global: &Global, output: Output, verb: CredentialsVerb) -> Result<()> {
+pub(crate) async fn credentials(
+    global: &Global,
+    output: Output,
+    verb: CredentialsVerb,
+) -> Result<()> {
     let organization = Organization::local();
     match verb {
         CredentialsVerb::Set(args) => set(global, output, &organization, args).await,
@@ -51,12 +55,7 @@ pub(crate) async fn credentials(global: &Global, output: Output, verb: Credentia
     }
 }
 
-async fn set(
-    global: &Global,
-    output: Output,
-    owner: &Organization,
-    args: SetArgs,
-) -> Result<()> {
+async fn set(global: &Global, output: Output, owner: &Organization, args: SetArgs) -> Result<()> {
     let mut hosts = Vec::new();
     for host in &args.hosts {
         let parsed: std::result::Result<HostPattern, _> = host.parse();

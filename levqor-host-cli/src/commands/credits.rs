@@ -38,8 +38,7 @@ pub(crate) async fn credits(global: &Global, output: Output, verb: CreditsVerb) 
         CreditsVerb::List { limit, before } => {
             let cursor = before.map(|text| text.parse()).transpose()?;
             let (from, to) = (Timestamp(0), Timestamp(i64::MAX));
-            let page =
-                ledger::list(store, organization, from, to, cursor.as_ref(), limit).await?;
+            let page = ledger::list(store, organization, from, to, cursor.as_ref(), limit).await?;
             let rows: Vec<Value> = page.postings.iter().map(row).collect();
             let next = page.next.map(|cursor| cursor.to_string());
             output.list(&rows, next, &["at", "cause", "credits", "for"], |row| {

@@ -41,8 +41,14 @@ pub(crate) async fn dlq(global: &Global, output: Output, verb: DlqVerb) -> Resul
         DlqVerb::Show { run } => {
             let shown = look(&session, run).await?;
             output.item(&shown, || text_of(&shown))?;
-            output.note(&format!("\ntry again:  {}", session.command(&["dlq", "retry", &run.to_string()])));
-            output.note(&format!("or drop it: {}", session.command(&["dlq", "discard", &run.to_string()])));
+            output.note(&format!(
+                "\ntry again:  {}",
+                session.command(&["dlq", "retry", &run.to_string()])
+            ));
+            output.note(&format!(
+                "or drop it: {}",
+                session.command(&["dlq", "discard", &run.to_string()])
+            ));
             Ok(())
         }
         DlqVerb::Retry { run, max_credits } => {

@@ -22,8 +22,7 @@ pub(crate) fn text_of(estimate: &pipeline::Estimate) -> String {
         vec![id.to_owned(), min.to_string(), expected.to_string(), most(max), reason.to_owned()]
     };
     let steps = estimate.steps.iter();
-    let mut rows: Vec<_> =
-        steps.map(|s| row(&s.id, s.min, s.expected, s.max, &s.reason)).collect();
+    let mut rows: Vec<_> = steps.map(|s| row(&s.id, s.min, s.expected, s.max, &s.reason)).collect();
     rows.push(row("total", estimate.min, estimate.expected, estimate.max, "credits"));
     output::table(&["step", "least", "expected", "most", "why"], rows.into_iter())
 }

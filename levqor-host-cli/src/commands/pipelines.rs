@@ -111,7 +111,8 @@ fn told(change: &Change) -> String {
     let line = |sign: char, value: &Option<Value>| {
         value.as_ref().map(|value| format!("        {sign} {value}"))
     };
-    let lines = [Some(format!("{word} {place}")), line('-', &change.before), line('+', &change.after)];
+    let lines =
+        [Some(format!("{word} {place}")), line('-', &change.before), line('+', &change.after)];
     lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
@@ -123,7 +124,9 @@ pub(crate) async fn schedules(global: &Global, output: Output, verb: SchedulesVe
     let set = |schedule: String, paused: bool| async move {
         let session = Session::open(global, output).await?;
         let Some((pipeline, trigger)) = schedule.split_once('/') else {
-            return Err(Failure::usage("a schedule is PIPELINE/TRIGGER").help("levqor schedules list"));
+            return Err(
+                Failure::usage("a schedule is PIPELINE/TRIGGER").help("levqor schedules list")
+            );
         };
         let (engine, organization) = (&session.engine, &session.organization);
         let record = engine.pause_schedule(organization, pipeline, trigger, paused).await?;

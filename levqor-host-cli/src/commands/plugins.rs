@@ -55,8 +55,9 @@ fn show(session: &Session, word: &str) -> Result<()> {
     let manifests = session.registry.manifests();
     let Some(manifest) = manifests.iter().find(|m| m.name == name) else {
         let message = format!("there is no plugin `{name}`");
-        return Err(Failure::new(Exit::Refused, "plugin.unknown", message)
-            .help("levqor plugins list"));
+        return Err(
+            Failure::new(Exit::Refused, "plugin.unknown", message).help("levqor plugins list")
+        );
     };
     if let Some(only) = only {
         let Some(action) = manifest.actions.get(only) else {

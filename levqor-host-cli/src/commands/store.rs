@@ -62,8 +62,7 @@ async fn import(global: &Global, output: Output, file: &str) -> Result<()> {
 async fn verify(global: &Global, output: Output) -> Result<()> {
     drop(existing(global)?);
     let session = Session::open(global, output).await?;
-    let summary =
-        backup::export(&**session.engine.store(), std::io::sink(), session.now()).await?;
+    let summary = backup::export(&**session.engine.store(), std::io::sink(), session.now()).await?;
     let report = session.engine.audit(&session.organization).await?;
     let problems: Vec<String> = match &report {
         Ok(_) => Vec::new(),

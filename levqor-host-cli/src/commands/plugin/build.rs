@@ -49,7 +49,12 @@ fn tell(output: Output, plugin: &Plugin, path: &Path, bytes: usize) -> Result<()
     });
     output.item(&item, || {
         let (name, version) = (&manifest.name, &manifest.version);
-        format!("{name} {version}  {}  {} KiB  sha256 {}", path.display(), bytes / 1024, plugin.digest())
+        format!(
+            "{name} {version}  {}  {} KiB  sha256 {}",
+            path.display(),
+            bytes / 1024,
+            plugin.digest()
+        )
     })
 }
 
@@ -91,8 +96,8 @@ async fn component(all: &Path, built: &Built, rustc: &str) -> Result<Component> 
     let plugin = load(&bytes).await?;
     let manifest = serde_json::to_string_pretty(plugin.manifest())
         .map_err(|e| Failure::new(Exit::Refused, "plugin.manifest", e.to_string()))?;
-    let sources =
-        source_hash(all, &built.package).map_err(|e| Failure::file(&all.join(&built.package), &e))?;
+    let sources = source_hash(all, &built.package)
+        .map_err(|e| Failure::file(&all.join(&built.package), &e))?;
     let locked = Locked {
         name: plugin.manifest().name.clone(),
         version: plugin.manifest().version.clone(),

@@ -115,7 +115,10 @@ mod tests {
             "target":{"crate_types":["cdylib","rlib"]},
             "filenames":["/t/libtext.rlib","/t/text.wasm"]}"#;
         let found = built(&line.replace('\n', "")).unwrap();
-        assert_eq!((found.package.as_str(), found.path.as_path()), ("text", "/t/text.wasm".as_ref()));
+        assert_eq!(
+            (found.package.as_str(), found.path.as_path()),
+            ("text", "/t/text.wasm".as_ref())
+        );
         for other in ["", "{}", r#"{"reason":"build-finished","success":true}"#] {
             assert!(built(other).is_none());
         }

@@ -31,11 +31,9 @@ pub(crate) fn new(output: Output, args: &NewArgs) -> Result<()> {
     }
     let inside = is_plugins_workspace(&args.dir);
     let manifest = MANIFEST.replace("{{head}}", &head(args, inside)?);
-    for (path, text) in [
-        ("Cargo.toml", manifest.as_str()),
-        ("src/lib.rs", SOURCE),
-        ("tests/native.rs", TEST),
-    ] {
+    for (path, text) in
+        [("Cargo.toml", manifest.as_str()), ("src/lib.rs", SOURCE), ("tests/native.rs", TEST)]
+    {
         let text = text
             .replace("{{name}}", name)
             .replace("{{crate}}", &name.replace('-', "_"))

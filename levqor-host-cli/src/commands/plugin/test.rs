@@ -79,18 +79,19 @@ async fn call(plugin: Plugin, action: &str, input: &Value) -> Result<Outcome> {
     if let Err(problem) = jsonschema_check(&manifest.input_schema, input) {
         return Err(refused("document.with", problem));
     }
-    let connector: Arc<dyn Connector> = Arc::new(
-        PluginConnector::sealed(plugin).map_err(|e| refused(e.code(), e.to_string()))?,
-    );
+    let connector: Arc<dyn Connector> =
+        Arc::new(PluginConnector::sealed(plugin).map_err(|e| refused(e.code(), e.to_string()))?);
     let organization = Organization::local();
     Ok(connector.run_task(Call::new(&organization, action, input)).await)
 }
 
 fn jsonschema_check(schema: &Value, input: &Value) -> std::result::Result<(), String> {
     let validator = jsonschema::validator_for(schema).map_err(|e| e.to_string())?;
-    let problems: Vec<String> = validator
-        .iter_errors(input)
-        .map(|e| format!("{}: {e}", e.instance_path()))
-        .collect();
-    if problems.is_empty() { Ok(()) } else { Err(format!("the input does not fit: {}", problems.join("; "))) }
+    let problems: Vec<String> =
+        validator.iter_errors(input).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("the input does not fit: {}", problems.join("; ")))
+    }
 }

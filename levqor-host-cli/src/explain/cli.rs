@@ -1,0 +1,22 @@
+//! Codes of the command line itself: `cli.*`.
+
+use super::Row;
+
+pub(super) const ROWS: &[Row] = &[
+    ("cli.doctor", "Something that is needed is not there", "Read the lines marked bad"),
+    (
+        "cli.exists",
+        "The folder is there already; nothing was overwritten",
+        "Use another name or --dir",
+    ),
+    ("cli.file", "A file cannot be read or written", "Look at its path and its permissions"),
+    (
+        "cli.input",
+        "What --input names cannot be read as JSON or YAML, or cannot be merged",
+        "levqor run --help shows the forms",
+    ),
+    ("cli.output", "stdout cannot be written", "Is the disk full, is the pipe closed?"),
+    ("cli.runtime", "The system gave no threads", "Look at the limits of this user: ulimit -u"),
+    ("cli.unknown_code", "No code has that name", "levqor explain lists all"),
+    ("cli.usage", "The command line does not fit together", "levqor COMMAND --help"),
+];
