@@ -217,12 +217,45 @@ impl IdSource for SystemIds {
     }
 
     fn random(&self) -> u64 {
-        getrandom::u64().unwrap_or_else(|_| {
-            // No entropy: a counter keeps ids unique within the process.
-            static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-            NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-        })
+        POOL.with_borrow_mut(|pool| pool.next())
     }
+}
+
+/// Random words of one thread: one call of the operating system yields [`POOL_WORDS`] of them.
+#[derive(Debug)]
+struct Pool {
+    words: [u64; POOL_WORDS],
+    left: usize,
+}
+
+/// A page of randomness: a system call costs as much as making a hundred ids.
+const POOL_WORDS: usize = 64;
+
+thread_local! {
+    static POOL: std::cell::RefCell<Pool> =
+        const { std::cell::RefCell::new(Pool { words: [0; POOL_WORDS], left: 0 }) };
+}
+
+impl Pool {
+    fn next(&mut self) -> u64 {
+        if self.left == 0 {
+            let mut bytes = [0; POOL_WORDS * 8];
+            let filled = getrandom::fill(&mut bytes).is_ok();
+            for (word, chunk) in self.words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                *word = if filled { u64::from_ne_bytes(*chunk) } else { unlucky() };
+            }
+            self.left = POOL_WORDS;
+        }
+        self.left -= 1;
+        // A word is given out once.
+        std::mem::take(&mut self.words[self.left])
+    }
+}
+
+/// No entropy: a counter keeps ids unique within the process.
+fn unlucky() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
 /// The layout of UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then version, variant, random.
