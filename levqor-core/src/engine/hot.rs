@@ -114,6 +114,17 @@ impl Hot {
         }
     }
 
+    /// Lets go of watchers that stopped waiting: a hundred thousand sleeping runs that nobody
+    /// waits for must not keep a channel each.
+    pub(crate) fn forget_watchers(&mut self, run: RunId) {
+        if let Some(watchers) = self.watchers.get_mut(&run) {
+            watchers.retain(|watcher| !watcher.is_closed());
+            if watchers.is_empty() {
+                self.watchers.remove(&run);
+            }
+        }
+    }
+
     /// Whether the organization may have one more run driven now.
     pub(crate) fn may_run(&self, organization: &Organization) -> bool {
         let running = self.active_by.get(organization).copied().unwrap_or(0);

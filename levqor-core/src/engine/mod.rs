@@ -342,6 +342,7 @@ impl Inner {
     /// A driver found nothing to do until time passes or somebody acts.
     pub(crate) fn park(&self, cell: &Cell, live: &Live) {
         let mut hot = self.hot.lock();
+        hot.forget_watchers(cell.run);
         hot.unpark(&cell.organization, cell.run, &live.header.events);
         if live.header.status == RunStatus::Running || live.header.status == RunStatus::Queued {
             // Between attempts, or cut short by a shutdown: the timer brings it back.
