@@ -5,6 +5,8 @@
 
 /// A document's source in bytes: a 500-step pipeline in generous YAML is about 100 KiB.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// Issues reported of one document: nobody reads more, and each costs a look through the text.
+pub const ISSUES_MAX: usize = 200;
 /// Nesting of JSON and YAML values: real documents stay under 20, bombs start at 10,000.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Steps in one document, nested ones included: past that a canvas and a person are lost.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::spans::join;
 use super::{Duration, Issue, Spans};
+use crate::limits;
 use crate::nearest::nearest;
 
 /// Collects issues while values are read.
@@ -21,8 +22,14 @@ pub(super) trait Read: Sized {
 
 impl Reader<'_> {
     pub(super) fn report(&mut self, code: &'static str, at: &str, message: impl Into<String>) {
-        let issue = Issue::new(code, at, message, self.spans);
-        self.issues.push(issue);
+        self.push(|spans| Issue::new(code, at, message, spans));
+    }
+
+    /// Adds an issue, unless there are enough already; those are not even made.
+    fn push(&mut self, issue: impl FnOnce(Option<&Spans>) -> Issue) {
+        if self.issues.len() < limits::ISSUES_MAX {
+            self.issues.push(issue(self.spans));
+        }
     }
 
     pub(super) fn wrong_type(&mut self, at: &str, expected: &str, found: &Value) {
@@ -79,8 +86,7 @@ impl<'v> Object<'v> {
     ) -> Option<T> {
         if !self.map.contains_key(key) {
             let message = format!("`{key}` is missing");
-            let issue = Issue::at_key("document.missing_key", self.at, message, reader.spans);
-            reader.issues.push(issue);
+            reader.push(|spans| Issue::at_key("document.missing_key", self.at, message, spans));
         }
         self.optional(key, reader)
     }
@@ -91,9 +97,11 @@ impl<'v> Object<'v> {
             let pointer = join(self.at, key);
             let shown: String = key.chars().take(64).collect();
             let message = format!("`{shown}` is not a key that can stand here");
-            let guess = nearest(key, self.known.iter().copied()).map(|k| format!("`{k}`"));
-            let issue = Issue::at_key("document.unknown_key", &pointer, message, reader.spans);
-            reader.issues.push(issue.suggest(guess));
+            let known = &self.known;
+            reader.push(|spans| {
+                let guess = nearest(key, known.iter().copied()).map(|k| format!("`{k}`"));
+                Issue::at_key("document.unknown_key", &pointer, message, spans).suggest(guess)
+            });
         }
     }
 }
@@ -154,17 +162,19 @@ impl Read for Duration {
                 let found = text.parse().ok();
                 if found.is_none() {
                     let message = format!("`{}` is not a duration", text.escape_debug());
-                    let issue = Issue::new("document.duration", at, message, reader.spans);
-                    reader
-                        .issues
-                        .push(issue.suggest(Some("\"30s\", \"15m\", \"1h30m\" or \"7d\"")));
+                    reader.push(|spans| {
+                        Issue::new("document.duration", at, message, spans)
+                            .suggest(Some("\"30s\", \"15m\", \"1h30m\" or \"7d\""))
+                    });
                 }
                 found
             }
             Value::Number(n) => {
                 let message = "a duration is a text with a unit";
-                let issue = Issue::new("document.duration", at, message, reader.spans);
-                reader.issues.push(issue.suggest(Some(format!("\"{n}s\""))));
+                reader.push(|spans| {
+                    Issue::new("document.duration", at, message, spans)
+                        .suggest(Some(format!("\"{n}s\"")))
+                });
                 None
             }
             other => {
@@ -217,9 +227,10 @@ pub(super) fn read_word<T: Copy>(
     if found.is_none() {
         let shown: String = text.chars().take(64).collect();
         let message = format!("`{shown}` is not one of {}", list());
-        let guess = nearest(text, names()).map(|n| format!("`{n}`"));
-        let issue = Issue::new("document.value", at, message, reader.spans);
-        reader.issues.push(issue.suggest(guess));
+        reader.push(|spans| {
+            let guess = nearest(text, names()).map(|n| format!("`{n}`"));
+            Issue::new("document.value", at, message, spans).suggest(guess)
+        });
     }
     found
 }

@@ -28,7 +28,7 @@ enum Kind {
     /// `input.v`: no minijinja at all.
     Path(Path),
     /// The rest.
-    Program(Program),
+    Program(Box<Program>),
 }
 
 struct Program {
@@ -94,7 +94,7 @@ impl Expr {
         let kind = if program.paths.is_empty() {
             Kind::Constant(program.eval(().into()).and_then(|v| bounded().read(&v))?)
         } else {
-            Kind::Program(program)
+            Kind::Program(Box::new(program))
         };
         Ok(Self { refs, kind })
     }

@@ -1,6 +1,5 @@
 //! Filters and functions of our own. Each charges fuel for what it makes.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use minijinja::value::ValueKind;

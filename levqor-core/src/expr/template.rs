@@ -38,7 +38,7 @@ enum Node {
     /// Exactly one expression: keeps its type.
     One(Expr),
     Text(Vec<Piece>),
-    Page(Page),
+    Page(Box<Page>),
     List(Vec<Node>),
     Object(Vec<(String, Node)>),
 }
@@ -91,7 +91,7 @@ impl Template {
             return Self::parse_text(text);
         }
         let page = Page::parse(text)?;
-        Ok(Self { refs: page.refs(), node: Node::Page(page) })
+        Ok(Self { refs: page.refs(), node: Node::Page(Box::new(page)) })
     }
 
     /// An object of templates.

@@ -404,3 +404,32 @@ fn pages_have_blocks() {
     assert_eq!(refs.roots.into_iter().collect::<Vec<_>>(), ["vars"]);
     assert_eq!(refs.steps.into_iter().collect::<Vec<_>>(), ["b"]);
 }
+
+#[test]
+fn page_bombs_end() {
+    let many: Vec<Value> = (0..50_000).map(Value::from).collect();
+    let scope =
+        MapScope::new().with_root("many", json!(many)).with_root("t", json!("x".repeat(9_000)));
+    let nested = |n: usize| format!("{}x{}", "{% if true %}".repeat(n), "{% endif %}".repeat(n));
+    for bomb in [
+        "{% for a in many %}{% for b in many %}${{ t }}{% endfor %}{% endfor %}".to_owned(),
+        "{% for a in many %}${{ many }}{% endfor %}".to_owned(),
+        "{% set x = t * 1000000 %}${{ x }}".to_owned(),
+        "{% for a in many %}{% set t = t ~ t %}{% endfor %}${{ t }}".to_owned(),
+        nested(100),
+        nested(2_000),
+        "{% for a in [1] %}".repeat(3_000),
+        "{%".repeat(30_000),
+        "{#".repeat(30_000),
+        "${{".repeat(20_000),
+        "{% if '".repeat(8_000),
+    ] {
+        let start = Instant::now();
+        let result = Template::parse_page(&bomb).and_then(|t| t.render(&scope));
+        let shown: String = bomb.chars().take(40).collect();
+        assert!(start.elapsed() < Duration::from_secs(5), "{shown}");
+        if let Ok(text) = result {
+            assert!(text.as_str().unwrap().len() <= crate::limits::EXPRESSION_OUTPUT_BYTES_MAX);
+        }
+    }
+}

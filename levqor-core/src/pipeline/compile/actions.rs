@@ -9,7 +9,6 @@ use crate::document::{Condition, Duration, join};
 use crate::error::ErrorKind;
 use crate::expr::Template;
 use crate::limits;
-use crate::nearest::nearest;
 use crate::pipeline::{OnExpire, StepKind};
 
 /// Names of the `core` actions.
@@ -54,7 +53,7 @@ impl<'a> Compiler<'a> {
             _ => {
                 let list: Vec<String> = NAMES.iter().map(|n| format!("`{n}`")).collect();
                 let message = format!("there is no `core/{action}`; there are {}", list.join(", "));
-                let guess = nearest(action, NAMES).map(|n| format!("`core/{n}`"));
+                let guess = self.guess(action, NAMES).map(|n| format!("`core/{n}`"));
                 self.suggest("document.unknown_action", &join(step_at, "uses"), message, guess);
                 return None;
             }
@@ -72,7 +71,7 @@ impl<'a> Compiler<'a> {
 
     fn check_keys(&mut self, fields: &With<'_>, known: &[&str], action: &str) {
         for key in fields.map.keys().filter(|k| !known.contains(&k.as_str())) {
-            let guess = nearest(key, known.iter().copied()).map(|n| format!("`{n}`"));
+            let guess = self.guess(key, known.iter().copied()).map(|n| format!("`{n}`"));
             let shown: String = key.chars().take(64).collect();
             let message = format!("`core/{action}` has no `{shown}`");
             self.suggest("document.unknown_key", &fields.place(key), message, guess);
@@ -241,7 +240,7 @@ impl<'a> Compiler<'a> {
         let found = words.iter().find(|(word, _)| value == word).map(|(_, value)| *value);
         if found.is_none() {
             let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-            let guess = value.as_str().and_then(|v| nearest(v, words.iter().map(|w| w.0)));
+            let guess = value.as_str().and_then(|v| self.guess(v, words.iter().map(|w| w.0)));
             let guess = guess.map(|n| format!("`{n}`"));
             let message = format!("expected one of {}", list.join(", "));
             self.suggest("document.value", at, message, guess);

@@ -1,6 +1,6 @@
 //! Lists of steps and the composites, by list order or by `needs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -8,7 +8,6 @@ use super::Compiler;
 use super::sight::{Sight, is_free_name};
 use crate::document::{self, Condition, join};
 use crate::limits;
-use crate::nearest::nearest;
 use crate::pipeline::{Block, Branch, Join, OnItemError, RetryPolicy, Step, StepKind};
 
 /// The keys that say what a step does, and the keys that go with each.
@@ -39,6 +38,9 @@ impl<'a> Compiler<'a> {
         let graph = steps.iter().any(|s| s.needs.is_some());
         let needs = graph.then(|| self.needs(steps, at));
         let reach = needs.as_ref().map(|needs| reach(needs));
+        if let Some((needs, reach)) = needs.as_ref().zip(reach.as_ref()) {
+            self.check_circle(steps, needs, reach, at);
+        }
         let mut before = sight.clone();
         let mut compiled = Vec::with_capacity(steps.len());
         for (index, step) in steps.iter().enumerate() {
@@ -57,18 +59,19 @@ impl<'a> Compiler<'a> {
 
     /// For each step the indices of those it waits for; reports unknown ones and circles.
     fn needs(&mut self, steps: &'a [document::Step], at: &str) -> Vec<Vec<u32>> {
-        let index = |id: &str| steps.iter().position(|s| s.id == id);
+        let places: HashMap<&str, usize> =
+            steps.iter().enumerate().map(|(i, s)| (s.id.as_str(), i)).collect();
         let mut all = Vec::with_capacity(steps.len());
         for (i, step) in steps.iter().enumerate() {
             let mut mine = BTreeSet::new();
             for (n, id) in step.needs.iter().flatten().enumerate() {
-                match index(id) {
+                match places.get(id.as_str()).copied() {
                     Some(found) => {
                         mine.insert(u32::try_from(found).unwrap_or(u32::MAX));
                     }
                     None => {
                         let message = format!("there is no step `{id}` in this list");
-                        let guess = nearest(id, steps.iter().map(|s| s.id.as_str()));
+                        let guess = self.guess(id, steps.iter().map(|s| s.id.as_str()));
                         let at = format!("{at}/{i}/needs/{n}");
                         let guess = guess.map(|g| format!("`{g}`"));
                         self.suggest("document.unknown_step", &at, message, guess);
@@ -77,13 +80,21 @@ impl<'a> Compiler<'a> {
             }
             all.push(mine.into_iter().collect::<Vec<u32>>());
         }
-        if let Some(circle) = circle(&all) {
-            let names: Vec<&str> = circle.iter().map(|i| steps[*i].id.as_str()).collect();
-            let first = circle.first().copied().unwrap_or(0);
-            let message = format!("steps need each other in a circle: {}", names.join(" → "));
-            self.report("document.needs_cycle", &format!("{at}/{first}/needs"), message);
-        }
         all
+    }
+
+    fn check_circle(
+        &mut self,
+        steps: &[document::Step],
+        needs: &[Vec<u32>],
+        reach: &[BTreeSet<u32>],
+        at: &str,
+    ) {
+        let Some(circle) = circle(needs, reach) else { return };
+        let names: Vec<&str> = circle.iter().map(|i| steps[*i].id.as_str()).collect();
+        let first = circle.first().copied().unwrap_or(0);
+        let message = format!("steps need each other in a circle: {}", names.join(" → "));
+        self.report("document.needs_cycle", &format!("{at}/{first}/needs"), message);
     }
 
     fn step(
@@ -381,31 +392,26 @@ impl<'a> Compiler<'a> {
 
 /// For each step everything it waits for, directly or not.
 fn reach(needs: &[Vec<u32>]) -> Vec<BTreeSet<u32>> {
-    let mut reach: Vec<BTreeSet<u32>> = needs.iter().map(|n| n.iter().copied().collect()).collect();
-    loop {
-        let mut grew = false;
-        for i in 0..reach.len() {
-            let more: Vec<u32> =
-                reach[i].iter().flat_map(|j| reach[*j as usize].iter().copied()).collect();
-            let before = reach[i].len();
-            reach[i].extend(more);
-            grew |= reach[i].len() > before;
+    let from = |start: usize| {
+        let (mut seen, mut open) = (BTreeSet::new(), needs[start].clone());
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&needs[next as usize]);
+            }
         }
-        if !grew {
-            return reach;
-        }
-    }
+        seen
+    };
+    (0..needs.len()).map(from).collect()
 }
 
-/// A circle among `needs`, if there is one.
-fn circle(needs: &[Vec<u32>]) -> Option<Vec<usize>> {
-    let reach = reach(needs);
-    let start = (0..needs.len()).find(|i| reach[*i].contains(&u32::try_from(*i).unwrap_or(0)))?;
+/// A circle among `needs`, if there is one: it ends where it begins.
+fn circle(needs: &[Vec<u32>], reach: &[BTreeSet<u32>]) -> Option<Vec<usize>> {
+    let index = |i: usize| u32::try_from(i).unwrap_or(u32::MAX);
+    let start = (0..needs.len()).find(|i| reach[*i].contains(&index(*i)))?;
     let mut path = vec![start];
     let mut at = start;
     loop {
-        let back =
-            |i: &&u32| **i as usize == start || reach[**i as usize].contains(&(start as u32));
+        let back = |i: &&u32| **i == index(start) || reach[**i as usize].contains(&index(start));
         let next = *needs[at].iter().find(back)? as usize;
         path.push(next);
         if next == start || path.len() > needs.len() {

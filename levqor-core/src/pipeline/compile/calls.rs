@@ -8,7 +8,6 @@ use super::Compiler;
 use super::sight::Sight;
 use crate::document::{Step, join};
 use crate::limits;
-use crate::nearest::nearest;
 use crate::pipeline::{Pipeline, StepKind};
 
 impl<'a> Compiler<'a> {
@@ -84,7 +83,7 @@ impl<'a> Compiler<'a> {
                 "connector `{connector}` has no action `{action}`; it has {}",
                 list.join(", ")
             );
-            let guess = nearest(action, names).map(|n| format!("`{connector}/{n}`"));
+            let guess = self.guess(action, names).map(|n| format!("`{connector}/{n}`"));
             self.suggest("document.unknown_action", &uses_at, message, guess);
             return None;
         };
@@ -102,7 +101,7 @@ impl<'a> Compiler<'a> {
     fn unknown_connector(&mut self, connector: &str, at: &str) {
         let manifests = self.catalog.manifests();
         let names = manifests.iter().map(|m| m.name.as_str()).chain(["core", "pipeline"]);
-        let guess = nearest(connector, names).map(|n| format!("`{n}`"));
+        let guess = self.guess(connector, names).map(|n| format!("`{n}`"));
         let message = format!("there is no connector `{connector}`");
         self.suggest("document.unknown_connector", at, message, guess);
     }
@@ -116,7 +115,7 @@ impl<'a> Compiler<'a> {
         if let Some(name) = credentials.get(alias) {
             return Some(name.as_str().into());
         }
-        let guess = nearest(alias, credentials.keys().map(String::as_str));
+        let guess = self.guess(alias, credentials.keys().map(String::as_str));
         let guess = guess.map(|n| format!("`{n}`"));
         let message = format!("`{alias}` is not in the document's `credentials`");
         self.suggest("document.unknown_credential", &join(at, "credential"), message, guess);

@@ -25,6 +25,7 @@ use crate::connector::Catalog;
 use crate::document::{Issue, PipelineDocument, Spans, in_order};
 use crate::ids::ContentHash;
 use crate::limits;
+use crate::nearest::nearest;
 use names::Places;
 use sight::Sight;
 
@@ -60,6 +61,9 @@ pub fn compile(
     }
 }
 
+/// Issues that get a guess of what was meant.
+const GUESSES_MAX: usize = 50;
+
 /// One compilation under way.
 struct Compiler<'a> {
     document: &'a PipelineDocument,
@@ -90,7 +94,19 @@ impl<'a> Compiler<'a> {
         message: impl Into<String>,
         suggestion: Option<impl Into<String>>,
     ) {
-        self.issues.push(Issue::new(code, at, message, self.spans).suggest(suggestion));
+        if !self.is_full() {
+            self.issues.push(Issue::new(code, at, message, self.spans).suggest(suggestion));
+        }
+    }
+
+    /// Enough issues were found: more are not made.
+    fn is_full(&self) -> bool {
+        self.issues.len() >= limits::ISSUES_MAX
+    }
+
+    /// The known name that was meant. Guesses are for the first few issues: each compares all.
+    fn guess<'n>(&self, name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+        if self.issues.len() >= GUESSES_MAX { None } else { nearest(name, known) }
     }
 
     fn document(&mut self) -> Option<Pipeline> {

@@ -1,5 +1,6 @@
 //! JSON Schemas: compiled without reaching out, with linear-time patterns, errors without values.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -40,17 +41,15 @@ impl Compiler<'_> {
         let cached = self.schemas.entry(uses.to_owned());
         let validator = cached.or_insert_with(|| validator(schema).ok().map(Arc::new)).clone();
         let Some(validator) = validator else { return };
-        let mut computed = Vec::new();
-        computed_places(with, "", &mut computed);
+        let mut computed = Computed::default();
+        computed.gather(with, "");
         for error in validator.iter_errors(with) {
+            if self.is_full() {
+                return;
+            }
             let place = error.instance_path().as_str();
-            let inside = |outer: &str, inner: &str| {
-                inner.strip_prefix(outer).is_some_and(|r| r.is_empty() || r.starts_with('/'))
-            };
-            let is_computed = computed.iter().any(|c| inside(c, place));
-            let holds_computed = computed.iter().any(|c| inside(place, c));
-            let keyword = error.kind().keyword();
-            if is_computed || (holds_computed && !SHALLOW.contains(&keyword)) {
+            let shallow = SHALLOW.contains(&error.kind().keyword());
+            if computed.covers(place) || (computed.around.contains(place) && !shallow) {
                 continue;
             }
             let (place, suggestion) = self.unexpected(&error, schema, place);
@@ -80,20 +79,50 @@ impl Compiler<'_> {
     }
 }
 
-/// Pointers of texts with expressions in them.
-fn computed_places(value: &Value, at: &str, places: &mut Vec<String>) {
-    match value {
-        Value::String(text) if text.contains("${{") => places.push(at.to_owned()),
-        Value::Array(list) => {
-            for (i, item) in list.iter().enumerate() {
-                computed_places(item, &format!("{at}/{i}"), places);
+/// Texts with expressions in them, by pointer.
+#[derive(Default)]
+struct Computed {
+    texts: HashSet<String>,
+    /// Every value around one of them.
+    around: HashSet<String>,
+}
+
+impl Computed {
+    /// Whether there is one inside of `value`.
+    fn gather(&mut self, value: &Value, at: &str) -> bool {
+        let mut found = false;
+        match value {
+            Value::String(text) if text.contains("${{") => {
+                self.texts.insert(at.to_owned());
+                return true;
             }
-        }
-        Value::Object(map) => {
-            for (key, item) in map {
-                computed_places(item, &join(at, key), places);
+            Value::Array(list) => {
+                for (i, item) in list.iter().enumerate() {
+                    found |= self.gather(item, &format!("{at}/{i}"));
+                }
             }
+            Value::Object(map) => {
+                for (key, item) in map {
+                    found |= self.gather(item, &join(at, key));
+                }
+            }
+            _ => {}
         }
-        _ => {}
+        if found {
+            self.around.insert(at.to_owned());
+        }
+        found
+    }
+
+    /// Whether the place is in one of them.
+    fn covers(&self, place: &str) -> bool {
+        let mut at = Some(place);
+        while let Some(here) = at {
+            if self.texts.contains(here) {
+                return true;
+            }
+            at = here.rsplit_once('/').map(|(outer, _)| outer);
+        }
+        false
     }
 }

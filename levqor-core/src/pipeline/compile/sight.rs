@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::Compiler;
 use crate::document::{Condition, Issue};
 use crate::expr::{Expr, ExprError, Refs, Template, not_boolean};
-use crate::nearest::nearest;
 
 /// Names that are there everywhere in a run.
 const ROOTS: [&str; 4] = ["input", "vars", "run", "now"];
@@ -139,6 +138,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn expression_fault(&mut self, at: &str, text: Option<&str>, error: &ExprError) {
+        if self.is_full() {
+            return;
+        }
         let span = self.spans.zip(text).and_then(|(spans, text)| {
             spans.within(at, text, error.offset.unwrap_or(0)).or_else(|| spans.nearest(at))
         });
@@ -166,6 +168,9 @@ impl<'a> Compiler<'a> {
         message: String,
         suggestion: Option<String>,
     ) {
+        if self.is_full() {
+            return;
+        }
         let span = self.spans.zip(text).and_then(|(spans, text)| {
             let start = spans.within(at, text, text.find(name)?)?.start;
             Some(start..start + name.len())
@@ -183,7 +188,7 @@ impl<'a> Compiler<'a> {
                 known.strip_prefix(id).is_some_and(|rest| rest.starts_with(['-', '.']))
             });
             let guess = hyphen.map(|h| format!("`steps[\"{h}\"]`"));
-            let guess = guess.or_else(|| nearest(id, all).map(|n| format!("`steps.{n}`")));
+            let guess = guess.or_else(|| self.guess(id, all).map(|n| format!("`steps.{n}`")));
             return ("document.unknown_step", format!("there is no step `{id}`"), guess);
         };
         let visible = around.iter().find(|composite| sight.steps.contains(*composite));
@@ -214,7 +219,7 @@ impl<'a> Compiler<'a> {
             _ => format!("`{name}` is not known here"),
         };
         let placed = PLACED.contains(&name);
-        let guess = nearest(name, sight.names.iter().copied()).filter(|_| !placed);
+        let guess = self.guess(name, sight.names.iter().copied()).filter(|_| !placed);
         (message, guess.map(|n| format!("`{n}`")))
     }
 

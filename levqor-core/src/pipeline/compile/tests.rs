@@ -541,3 +541,48 @@ fn hostile_schemas_end() {
         assert!(start.elapsed().as_secs() < 5, "{schema}");
     }
 }
+
+/// As many problems as a document can hold, with names that are long and alike.
+#[test]
+fn hostile_documents_end() {
+    let id = |i: usize| format!("{}{i:03}", "a".repeat(60));
+    let head = "schema: levqor/v1\nname: m\nsteps:\n";
+    let steps: String =
+        (0..450).map(|i| format!("- {{id: {}, uses: core/set}}\n", id(i))).collect();
+    let refs =
+        "${{ steps.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaax }}".repeat(2_500);
+    let chain: String = (0..499)
+        .map(|i| {
+            format!("- {{id: s{i}, uses: core/set, needs: [{}]}}\n", {
+                let all: Vec<String> = (i + 1..499).take(70).map(|j| format!("s{j}")).collect();
+                all.join(", ")
+            })
+        })
+        .collect();
+    for text in [
+        format!("{head}{steps}- {{id: x, uses: core/set, with: {{v: \"{refs}\"}}}}\n"),
+        format!("{head}{steps}- {{id: x, uses: core/set, needs: [{}]}}\n", "aab, ".repeat(40_000)),
+        format!("{head}{chain}"),
+        format!("{head}- {{id: x, uses: core/set, needs: [{}]}}", "x, ".repeat(80_000)),
+        format!(
+            "{head}- {{id: x, uses: core/sleep, with: {{{}}}}}",
+            (0..15_000).map(|i| format!("fot{i}: 1, ")).collect::<String>()
+        ),
+        format!(
+            "{head}- id: x\n{}",
+            (0..15_000).map(|i| format!("  usess{i}: 1\n")).collect::<String>()
+        ),
+        format!("{head}- {{id: x, parallel: [{}]}}", "{id: a, steps: []}, ".repeat(12_000)),
+        format!(
+            "{head}- {{id: x, uses: slack/post_message, with: {{channel: c, tags: [{}]}}}}",
+            "1, '${{ now }}', ".repeat(14_000)
+        ),
+    ] {
+        assert!(text.len() <= crate::limits::DOCUMENT_BYTES_MAX, "{}", text.len());
+        let start = std::time::Instant::now();
+        let issues = build(&text).err().map_or(0, |issues| issues.len());
+        let took = start.elapsed();
+        assert!(issues <= crate::limits::ISSUES_MAX);
+        assert!(took.as_secs() < 5, "{}… took {took:?}", &text[head.len()..head.len() + 40]);
+    }
+}

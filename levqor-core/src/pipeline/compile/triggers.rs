@@ -6,7 +6,6 @@ use super::Compiler;
 use super::sight::Sight;
 use crate::document::{self, Duration, TriggerKind, join};
 use crate::expr::Expr;
-use crate::nearest::nearest;
 use crate::pipeline::Trigger;
 use crate::schedule::Schedule;
 
@@ -70,7 +69,7 @@ impl<'a> Compiler<'a> {
 
     fn known_keys(&mut self, map: &Map<String, Value>, at: &str, known: &[&str], what: &str) {
         for key in map.keys().filter(|k| !known.contains(&k.as_str())) {
-            let guess = nearest(key, known.iter().copied()).map(|n| format!("`{n}`"));
+            let guess = self.guess(key, known.iter().copied()).map(|n| format!("`{n}`"));
             let shown: String = key.chars().take(64).collect();
             let message = format!("a {what} has no `{shown}`");
             self.suggest("document.unknown_key", &join(at, key), message, guess);
