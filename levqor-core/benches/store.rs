@@ -1,6 +1,6 @@
 //! How fast stores commit: JSON lines on standard output, one a measurement.
 //!
-//! `cargo bench -p levqor-core --bench store -- --seconds 5 --dir /var/tmp [--only sled]`
+//! `cargo bench -p levqor-core --bench store -- --seconds 5 --dir /var/tmp [--only device|memory|sled|redb]`
 //!
 //! A run is four commits, as the engine's are: one that inserts a header, three that replace it,
 //! each with a journal record and two counters. The device's own rate stands beside, since every
@@ -40,11 +40,29 @@ fn main() -> Done {
         if wanted(&options, "sled") {
             let dir = tempfile::tempdir_in(&options.dir)?;
             let store = Arc::new(levqor_core::store::SledStore::open(dir.path())?);
-            runtime.block_on(measure("sled", store.clone(), organizations, 64, &options))?;
-            if organizations == 1 {
-                runtime.block_on(measure("sled", store, organizations, 1, &options))?;
-            }
+            runtime.block_on(durable("sled", store, organizations, &options))?;
         }
+        #[cfg(feature = "redb")]
+        if wanted(&options, "redb") {
+            let dir = tempfile::tempdir_in(&options.dir)?;
+            let path = dir.path().join("store");
+            let store = Arc::new(levqor_core::store::RedbStore::open(path)?);
+            runtime.block_on(durable("redb", store, organizations, &options))?;
+        }
+    }
+    Ok(())
+}
+
+/// With 64 commits in flight, and one at a time.
+async fn durable<S: Store>(
+    name: &str,
+    store: Arc<S>,
+    organizations: usize,
+    options: &Options,
+) -> Done {
+    measure(name, store.clone(), organizations, 64, options).await?;
+    if organizations == 1 {
+        measure(name, store, organizations, 1, options).await?;
     }
     Ok(())
 }

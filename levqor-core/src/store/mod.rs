@@ -18,6 +18,8 @@ pub mod memory;
 
 #[cfg(any(feature = "sled", feature = "redb"))]
 mod group;
+#[cfg(feature = "redb")]
+pub mod redb;
 #[cfg(feature = "sled")]
 pub mod sled;
 
@@ -32,6 +34,8 @@ use tokio::sync::watch;
 pub use fault::{FaultCounts, FaultPlan, FaultStore};
 pub use key::{Key, KeyRange, Table};
 pub use memory::MemoryStore;
+#[cfg(feature = "redb")]
+pub use redb::{RedbOptions, RedbStore};
 #[cfg(feature = "sled")]
 pub use sled::{SledOptions, SledStore};
 

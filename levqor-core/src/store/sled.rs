@@ -10,14 +10,13 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::group::{Disk, GroupStore, Visit, Writes};
+use super::group::{Disk, GroupStore, Visit, Writes, guarded};
 use super::{
     Batch, CommitError, Committed, Counter, Key, KeyRange, Record, Snapshot, Store, StoreError,
 };
@@ -151,7 +150,7 @@ fn open_tree(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
         .flush_every_ms(None);
     let mut tries = 0;
     loop {
-        match guarded(|| config.open()) {
+        match guarded(|| config.open().map_err(from_sled)) {
             Err(StoreError::Locked(_)) if tries < LOCK_TRIES => {
                 tries += 1;
                 std::thread::sleep(LOCK_PAUSE);
@@ -170,12 +169,12 @@ impl Disk for SledDisk {
     const PIECE_BYTES_MAX: usize = 24 * 1024;
 
     fn get(&self, key: &[u8]) -> Result<Option<Self::Raw>, StoreError> {
-        guarded(|| self.tree.get(key))
+        guarded(|| self.tree.get(key).map_err(from_sled))
     }
 
     fn range(&self, start: &[u8], visit: &mut Visit<'_, Self::Raw>) -> Result<(), StoreError> {
         let mut records = self.tree.range(start..);
-        while let Some((key, raw)) = guarded(|| records.next().transpose())? {
+        while let Some((key, raw)) = guarded(|| records.next().transpose().map_err(from_sled))? {
             if !visit(&key, raw)? {
                 break;
             }
@@ -256,18 +255,6 @@ fn write_at_start(mut file: &File, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)
 }
 
-/// Runs sled code that may panic on damaged files.
-fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(done) => done.map_err(from_sled),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic");
-            Err(StoreError::Corrupt(format!("sled cannot read it: {text}")))
-        }
-    }
-}
-
 fn from_sled(error: sled::Error) -> StoreError {
     match error {
         sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => {
@@ -292,63 +279,4 @@ fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Add, Revision, Table, Value, conformance};
-
-    fn key(n: u64) -> Key {
-        Key::of(Table::Live).number(n)
-    }
-
-    fn insert(n: u64, value: impl Into<Value>) -> Batch {
-        let mut batch = Batch::new("acme");
-        batch.insert(key(n), value.into());
-        let counter = Counter::new("acme", "available");
-        batch.add(Add { counter, delta: 1, min: 0, max: 1_000 });
-        batch
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn conforms() {
-        let dirs = tempfile::tempdir().unwrap();
-        let next = std::sync::atomic::AtomicU64::new(0);
-        let fresh = async || {
-            let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            SledStore::open(dirs.path().join(n.to_string())).unwrap()
-        };
-        conformance::all(fresh).await.unwrap();
-        let same = dirs.path().join("same");
-        conformance::durable(async || SledStore::open(&same).unwrap()).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn keeps_what_it_acknowledged() {
-        let dir = tempfile::tempdir().unwrap();
-        let long = Value::from(vec![7_u8; 100_000]);
-        {
-            let store = SledStore::open(dir.path()).unwrap();
-            assert_eq!(store.commit(insert(1, "a")).await.unwrap().counters, [1]);
-            assert_eq!(store.commit(insert(2, long.clone())).await.unwrap().counters, [2]);
-            assert!(matches!(
-                store.commit(insert(1, "b")).await,
-                Err(CommitError::Conflict { key: k }) if k == key(1)
-            ));
-        }
-        let store = SledStore::open(dir.path()).unwrap();
-        let found = store.get(&[key(1), key(2), key(3)]).await.unwrap();
-        assert_eq!(found[0].as_ref().unwrap().value, "a");
-        assert_eq!(found[1].as_ref().unwrap().value, long);
-        assert_eq!(found[2], None);
-        assert_eq!(store.counters(&[Counter::new("acme", "available")]).await.unwrap(), [2]);
-        let revision = found[1].as_ref().unwrap().revision;
-        let mut batch = Batch::new("acme");
-        batch.remove(key(2), Revision(revision.0 + 9));
-        assert!(matches!(store.commit(batch).await, Err(CommitError::Conflict { .. })));
-        let mut batch = Batch::new("acme");
-        batch.remove(key(2), revision);
-        store.commit(batch).await.unwrap();
-        assert_eq!(store.scan(&Key::of(Table::Live).prefix(), 9).await.unwrap().len(), 1);
-        drop(store);
-        SledStore::open(dir.path()).unwrap();
-    }
-}
+mod tests;

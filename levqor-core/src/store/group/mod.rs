@@ -16,7 +16,11 @@ mod store;
 mod view;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::StoreError;
 
@@ -55,3 +59,12 @@ pub(super) type Visit<'a, R> = dyn FnMut(&[u8], R) -> Result<bool, StoreError> +
 
 /// A group's writes, each key once.
 pub(super) type Writes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+/// Runs a storage library's code, which may panic on damaged files where it should return errors.
+pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        Err(StoreError::Corrupt(format!("the storage library cannot read it: {text}")))
+    })
+}

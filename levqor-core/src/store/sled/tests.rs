@@ -1,0 +1,150 @@
+//! On a real directory: conformance, the lock, and files that are not what was written.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::*;
+use crate::store::{Add, Table, Value, conformance};
+
+fn key(n: u64) -> Key {
+    Key::of(Table::Live).number(n)
+}
+
+fn insert(n: u64, value: impl Into<Value>) -> Batch {
+    let mut batch = Batch::new("acme");
+    batch.insert(key(n), value.into());
+    let counter = Counter::new("acme", "available");
+    batch.add(Add { counter, delta: 1, min: 0, max: 100_000 });
+    batch
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn conforms() {
+    let dirs = tempfile::tempdir().unwrap();
+    let next = AtomicU64::new(0);
+    let fresh = async || {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        SledStore::open(dirs.path().join(n.to_string())).unwrap()
+    };
+    conformance::all(fresh).await.unwrap();
+    let same = dirs.path().join("same");
+    conformance::durable(async || SledStore::open(&same).unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_handle_is_refused_until_the_first_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path()).unwrap();
+    store.commit(insert(1, "a")).await.unwrap();
+    let second = SledStore::open(dir.path()).unwrap_err();
+    assert_eq!(second.code(), "store.locked");
+    assert!(second.to_string().contains(&dir.path().display().to_string()));
+    store.close();
+    assert!(matches!(store.commit(insert(2, "b")).await, Err(CommitError::Poisoned(_))));
+    assert!(store.get(&[key(1)]).await.unwrap()[0].is_some());
+    drop(store);
+    SledStore::open(dir.path()).unwrap();
+}
+
+#[tokio::test]
+async fn somebody_elses_tree_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = sled::Config::new().path(dir.path()).segment_size(SEGMENT_BYTES);
+    let theirs = config.open().unwrap();
+    theirs.insert("a", "b").unwrap();
+    theirs.flush().unwrap();
+    drop((theirs, config));
+    assert_eq!(SledStore::open(dir.path()).unwrap_err().code(), "store.format");
+}
+
+/// Long values stay within sled's own log, which is synced; its other files are not.
+#[tokio::test]
+async fn no_value_leaves_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path()).unwrap();
+    for n in 0..40 {
+        store.commit(insert(n, vec![n as u8; 60_000 + 40_000 * n as usize])).await.unwrap();
+    }
+    let blobs = std::fs::read_dir(dir.path().join("blobs")).unwrap().count();
+    assert_eq!(blobs, 0);
+}
+
+fn options() -> SledOptions {
+    SledOptions { cache_bytes: 8 * 1024 * 1024, ..SledOptions::default() }
+}
+
+/// A closed store's directory, and what it holds.
+async fn filled(dir: &Path) -> Vec<(Key, Record)> {
+    let store = SledStore::open_with(dir, options()).unwrap();
+    for n in 0..300 {
+        store.commit(insert(n, vec![n as u8; 500])).await.unwrap();
+    }
+    contents(&store).await
+}
+
+async fn contents(store: &SledStore) -> Vec<(Key, Record)> {
+    store
+        .scan(&KeyRange { start: Key::of(Table::Meta), end: Key::from_bytes(Vec::new()) }, 9_999)
+        .await
+        .unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.join("blobs")).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+/// Whether the damaged copy is refused; one that opens must hold exactly what was written.
+async fn is_refused(dir: &Path, whole: &[(Key, Record)], what: &str) -> bool {
+    match SledStore::open_with(dir, options()) {
+        Err(StoreError::Corrupt(_) | StoreError::Format(_) | StoreError::Unavailable(_)) => true,
+        Err(other) => panic!("{what}: {other}"),
+        Ok(store) => {
+            assert!(contents(&store).await == whole, "{what} is served as if nothing were wrong");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cut_off_file_is_refused() {
+    let dirs = tempfile::tempdir().unwrap();
+    let original = dirs.path().join("original");
+    let whole = filled(&original).await;
+    let length = std::fs::metadata(original.join("db")).unwrap().len();
+    let mut refused = 0;
+    for part in 0..40 {
+        let dir = dirs.path().join(format!("cut{part}"));
+        copy(&original, &dir);
+        let data = OpenOptions::new().write(true).open(dir.join("db")).unwrap();
+        data.set_len(length * part / 40).unwrap();
+        refused += u32::from(is_refused(&dir, &whole, &format!("cut at {part}/40")).await);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+    assert!(refused > 30, "only {refused} of 40 truncations are refused");
+}
+
+#[tokio::test]
+async fn a_flipped_bit_is_refused_or_harmless() {
+    let dirs = tempfile::tempdir().unwrap();
+    let original = dirs.path().join("original");
+    let whole = filled(&original).await;
+    let bytes = std::fs::read(original.join("db")).unwrap();
+    let used = bytes.iter().rposition(|b| *b != 0).unwrap();
+    let mut refused = 0;
+    for n in 0..120 {
+        let dir = dirs.path().join(format!("flip{n}"));
+        copy(&original, &dir);
+        let mut bad = bytes.clone();
+        let at = used * n / 120;
+        bad[at] ^= 1 << (n % 8);
+        std::fs::write(dir.join("db"), bad).unwrap();
+        refused += u32::from(is_refused(&dir, &whole, &format!("bit {n} at {at}")).await);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+    assert!(refused > 0, "no flipped bit was ever found");
+}
