@@ -101,6 +101,8 @@ impl Store for RedbStore {
 
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("levqor");
 
+type OpenTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+
 struct RedbDisk {
     database: Database,
     path: PathBuf,
@@ -131,9 +133,7 @@ impl RedbDisk {
     }
 
     /// The table at one moment; `None` before the first group.
-    fn table(
-        &self,
-    ) -> Result<Option<redb::ReadOnlyTable<&'static [u8], &'static [u8]>>, StoreError> {
+    fn table(&self) -> Result<Option<OpenTable>, StoreError> {
         let reading = self.database.begin_read().map_err(from_redb)?;
         match reading.open_table(TABLE) {
             Ok(table) => Ok(Some(table)),

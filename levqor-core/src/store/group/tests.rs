@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::*;
 use crate::store::{
@@ -18,8 +18,8 @@ struct MapDisk {
     map: Arc<RwLock<BTreeMap<Vec<u8>, Bytes>>>,
     /// The next group is written half, then fails.
     fails: Arc<AtomicBool>,
-    /// Held by a test to keep a group from becoming durable.
-    gate: Arc<Mutex<()>>,
+    /// Shut by a test to keep a group from becoming durable.
+    shut: Arc<AtomicBool>,
     last: Option<u64>,
 }
 
@@ -51,7 +51,9 @@ impl Disk for MapDisk {
                 None => self.map.write().remove(&key),
             };
         }
-        let _durable = self.gate.lock();
+        while self.shut.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
         if fails { Err(StoreError::Unavailable("no space left".to_owned())) } else { Ok(()) }
     }
 
@@ -120,7 +122,7 @@ async fn a_group_is_seen_once_it_is_durable_and_not_before() {
     let disk = MapDisk::default();
     let store = open(&disk).unwrap();
     store.commit(set(0..4, "old")).await.unwrap();
-    let gate = disk.gate.lock();
+    disk.shut.store(true, Ordering::Release);
     let mut batch = set(2..6, "new");
     batch.delete.push(key(0));
     let (before, keys_before) = (disk.map.read().clone(), disk.map.read().len());
@@ -139,7 +141,7 @@ async fn a_group_is_seen_once_it_is_durable_and_not_before() {
     assert_eq!(store.counters(&[counter()]).await.unwrap(), [1]);
     let mut cut = store.snapshot().await.unwrap();
     assert!(!writing.is_finished());
-    drop(gate);
+    disk.shut.store(false, Ordering::Release);
     writing.await.unwrap().unwrap();
     assert_eq!(values(&store).await, ["old", "new", "new", "new", "new"]);
     assert_eq!(store.counters(&[counter()]).await.unwrap(), [2]);
