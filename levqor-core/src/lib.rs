@@ -88,6 +88,7 @@ pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+mod value;
 
 pub use connector::{ActionManifest, Call, Catalog, Connector, FnConnector, Idempotency, Outcome};
 pub use engine::{Engine, Error, RunHandle, Start};

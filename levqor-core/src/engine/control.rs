@@ -107,13 +107,17 @@ impl Engine {
     /// starts a run of every stored pipeline with an `event` trigger for it. Returns the runs.
     ///
     /// # Errors
-    /// When the store fails; some runs may have taken the event.
+    /// [`Error::Refused`] for a payload that is too large; when the store fails, some runs may have
+    /// taken the event.
     pub async fn publish(
         &self,
         organization: &Organization,
         name: &str,
         payload: Value,
     ) -> Result<Vec<RunId>, Error> {
+        let bytes_max = crate::limits::INPUT_BYTES_MAX;
+        let codes = ["event.payload_too_deep", "event.payload_too_large"];
+        crate::value::check(&payload, bytes_max, "the payload", codes)?;
         let payload = Arc::new(payload);
         let candidates = self.inner.event_candidates(organization, name);
         let mut took = Vec::new();

@@ -18,6 +18,7 @@ use crate::machine::{self, Moment};
 use crate::pipeline::StepKind;
 use crate::run::{At, Event, Node, RunState, path_of};
 use crate::store::CommitError;
+use crate::value::json_bytes;
 use futures_util::future::{AbortHandle, Abortable, Aborted, BoxFuture};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -220,10 +221,8 @@ fn weight(event: &Event) -> usize {
         Event::AttemptOpened { input: Some(value), .. }
         | Event::AttemptSucceeded { output: value, .. }
         | Event::StepReused { output: value, .. }
-        | Event::StepSucceeded { output: Some(value), .. } => machine::json_bytes(value),
-        Event::StepEntered { items: Some(items), .. } => {
-            items.iter().map(|v| machine::json_bytes(v)).sum()
-        }
+        | Event::StepSucceeded { output: Some(value), .. } => json_bytes(value),
+        Event::StepEntered { items: Some(items), .. } => items.iter().map(|v| json_bytes(v)).sum(),
         _ => 100,
     }
 }

@@ -43,8 +43,7 @@ pub use start::{RunHandle, Start};
 pub use view::{RunDetail, RunResult, RunSummary};
 
 use crate::connector::Catalog;
-use crate::ids::{ContentHash, IdSource, Organization, RunId, SystemIds};
-use crate::pipeline::Pipeline;
+use crate::ids::{IdSource, Organization, RunId, SystemIds};
 use crate::quota::Plans;
 use crate::retention::RetentionPolicy;
 use crate::run::{Header, RunStatus};
@@ -69,9 +68,6 @@ const FEED_DEPTH: usize = 1_024;
 
 /// Runs `future` in the background, as `tokio::spawn` does.
 pub type Spawner = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
-
-/// Compiled versions, each with the catalog's generation it was compiled against.
-type Compiled = HashMap<(Organization, ContentHash), (u64, Arc<Pipeline>)>;
 
 /// The engine.
 #[derive(Clone, Debug)]
@@ -103,7 +99,7 @@ pub(crate) struct Inner {
     pub(crate) hot: Mutex<Hot>,
     /// Something became ready, or a timer moved forward.
     pub(crate) wake: Notify,
-    pub(crate) pipelines: Mutex<Compiled>,
+    pub(crate) pipelines: Mutex<HashMap<pipelines::Version, pipelines::Kept>>,
     pub(crate) spawner: Mutex<Option<Spawner>>,
     pub(crate) feed: broadcast::Sender<(RunId, u64)>,
     pub(crate) failed: AtomicBool,

@@ -30,6 +30,19 @@ fn name_key(organization: &Organization, name: &str) -> Key {
     Key::of(Table::Pipeline).text(organization.as_str()).text(name)
 }
 
+/// One organization's version of a document.
+pub(crate) type Version = (Organization, ContentHash);
+
+/// A compiled pipeline in memory.
+pub(crate) struct Kept {
+    /// The catalog's when it was compiled.
+    generation: u64,
+    pipeline: Arc<Pipeline>,
+    /// Whether its document is known to be in the store. Not before a commit said so: a start that
+    /// is refused stores nothing.
+    is_stored: bool,
+}
+
 /// A document as stored, with the versions of the sub-pipelines it pins.
 #[derive(Debug, Serialize, Deserialize)]
 struct VersionRecord {
@@ -117,7 +130,7 @@ impl Engine {
             return Ok(Pushed { pipeline: stored.clone(), changed: false });
         }
         let mut batch = Batch::new(organization.as_str());
-        inner.remember_version(organization, &pipeline, &mut batch).await?;
+        let versions = inner.remember_version(organization, &pipeline, &mut batch).await?;
         let mut history = Vec::new();
         if let Some((before, _)) = &known {
             history.push((before.version, before.at));
@@ -138,6 +151,7 @@ impl Engine {
         }
         let changes = inner.schedule_changes(organization, &pipeline, now, &mut batch).await?;
         inner.store.commit(batch).await?;
+        inner.versions_stored(&versions);
         inner.set_schedules(organization, changes);
         Ok(Pushed { pipeline: stored, changed: true })
     }
@@ -249,12 +263,51 @@ impl Inner {
         .boxed()
     }
 
-    pub(crate) fn keep_pipeline(&self, key: (Organization, ContentHash), pipeline: Arc<Pipeline>) {
+    /// Adds the pipeline's version, and those of its sub-pipelines, to the batch unless stored.
+    /// What is returned goes to [`Inner::versions_stored`] once the batch is committed.
+    pub(crate) async fn remember_version(
+        &self,
+        organization: &Organization,
+        pipeline: &Arc<Pipeline>,
+        batch: &mut Batch,
+    ) -> Result<Vec<Version>, Error> {
+        let mut added = Vec::new();
+        let mut all = vec![pipeline.clone()];
+        while let Some(pipeline) = all.pop() {
+            all.extend(pipeline.subs.values().cloned());
+            let version = (organization.clone(), pipeline.hash());
+            if self.pipelines.lock().get(&version).is_some_and(|kept| kept.is_stored) {
+                continue;
+            }
+            let key = version_key(organization, pipeline.hash());
+            let is_stored = self.store.get(std::slice::from_ref(&key)).await?[0].is_some();
+            if !is_stored && !batch.set.iter().any(|(k, _)| *k == key) {
+                // Content-addressed: whoever writes it writes the same.
+                batch.set.push((key, version_value(&pipeline)));
+                added.push(version.clone());
+            }
+            self.keep_pipeline(version, pipeline, is_stored);
+        }
+        Ok(added)
+    }
+
+    /// The commit with these versions was applied.
+    pub(crate) fn versions_stored(&self, versions: &[Version]) {
+        let mut kept = self.pipelines.lock();
+        for version in versions {
+            if let Some(kept) = kept.get_mut(version) {
+                kept.is_stored = true;
+            }
+        }
+    }
+
+    fn keep_pipeline(&self, version: Version, pipeline: Arc<Pipeline>, is_stored: bool) {
         let mut kept = self.pipelines.lock();
         if kept.len() >= PIPELINES_KEPT {
             kept.clear();
         }
-        kept.insert(key, (self.catalog.generation(), pipeline));
+        let generation = self.catalog.generation();
+        kept.insert(version, Kept { generation, pipeline, is_stored });
     }
 
     /// The compiled pipeline of a version; compiled again when the catalog has changed since.
@@ -264,12 +317,11 @@ impl Inner {
         hash: ContentHash,
     ) -> BoxFuture<'a, Result<Arc<Pipeline>, Error>> {
         let known = (organization.clone(), hash);
-        let kept = self.pipelines.lock().get(&known).cloned();
         let generation = self.catalog.generation();
-        if let Some((at, kept)) = kept
-            && at == generation
+        if let Some(kept) = self.pipelines.lock().get(&known)
+            && kept.generation == generation
         {
-            return std::future::ready(Ok(kept)).boxed();
+            return std::future::ready(Ok(kept.pipeline.clone())).boxed();
         }
         async move {
             let key = version_key(organization, hash);
@@ -287,7 +339,7 @@ impl Inner {
             let pipeline =
                 pipeline::compile(&document, None, &self.catalog, &|n| subs.get(n).cloned())
                     .map_err(Error::Invalid)?;
-            self.keep_pipeline(known, pipeline.clone());
+            self.keep_pipeline(known, pipeline.clone(), true);
             Ok(pipeline)
         }
         .boxed()

@@ -71,7 +71,7 @@ impl Inner {
             return Err(codec::corrupt(format!("plan `{}` is not known", record.plan)));
         };
         let plan = plan.clone();
-        plan.check_payload(crate::machine::json_bytes(&start.input) as u64)?;
+        plan.check_payload(crate::value::json_bytes(&start.input) as u64)?;
         let mut connectors = BTreeSet::new();
         connectors_of(&start.pipeline, &mut connectors);
         for connector in connectors {

@@ -14,7 +14,7 @@ use super::{Engine, Inner, codec, drive};
 use crate::error::{ErrorKind, RunError};
 use crate::ids::{ContentHash, Organization, RunId};
 use crate::limits;
-use crate::machine::{self, Moment};
+use crate::machine::Moment;
 use crate::pipeline::{OnLimit, Pipeline};
 use crate::run::{Event, Header, Level, Origin, RunState, RunStatus, Started};
 use crate::schedule::{Overlap, ScheduleRecord};
@@ -160,7 +160,8 @@ impl Engine {
         {
             return Ok(self.handle(run, &start.organization, true, None));
         }
-        inner.remember_version(&start.organization, &start.pipeline, &mut along).await?;
+        let versions =
+            inner.remember_version(&start.organization, &start.pipeline, &mut along).await?;
         let now = inner.clock.now();
         let run = inner.ids.run_id(now);
         if let Some(known) = &known {
@@ -185,7 +186,10 @@ impl Engine {
             _ => error,
         });
         match accepted {
-            Ok(ended) => Ok(self.handle(run, &start.organization, false, ended)),
+            Ok(ended) => {
+                inner.versions_stored(&versions);
+                Ok(self.handle(run, &start.organization, false, ended))
+            }
             Err(Error::Commit(CommitError::Conflict { key })) => match known {
                 // Another request with the same key won the race.
                 Some(known) if known.key == key => match known.started(inner).await? {
@@ -213,10 +217,8 @@ impl Engine {
 fn check(start: &Start) -> Result<(), Error> {
     let refuse =
         |code, message| Err(Error::Refused(RunError::new(ErrorKind::InvalidInput, code, message)));
-    if machine::json_bytes(&start.input) > limits::INPUT_BYTES_MAX {
-        let message = format!("the input is over {} bytes", limits::INPUT_BYTES_MAX);
-        return refuse("run.input_too_large", message);
-    }
+    let codes = ["run.input_too_deep", "run.input_too_large"];
+    crate::value::check(&start.input, limits::INPUT_BYTES_MAX, "the input", codes)?;
     if start.priority.is_some_and(|p| !(1..=5).contains(&p)) {
         return refuse("run.bad_priority", "a priority is 1 to 5".to_owned());
     }
@@ -426,32 +428,6 @@ impl Inner {
                 Ok(false)
             }
         }
-    }
-
-    /// Adds the pipeline's version, and those of its sub-pipelines, to the batch unless stored.
-    pub(crate) async fn remember_version(
-        &self,
-        organization: &Organization,
-        pipeline: &Arc<Pipeline>,
-        batch: &mut Batch,
-    ) -> Result<(), Error> {
-        let mut all = vec![pipeline.clone()];
-        while let Some(pipeline) = all.pop() {
-            all.extend(pipeline.subs.values().cloned());
-            let known = (organization.clone(), pipeline.hash());
-            if self.pipelines.lock().contains_key(&known) {
-                continue;
-            }
-            let key = super::pipelines::version_key(organization, pipeline.hash());
-            if self.store.get(std::slice::from_ref(&key)).await?[0].is_none()
-                && !batch.set.iter().any(|(k, _)| *k == key)
-            {
-                // Content-addressed: whoever writes it writes the same.
-                batch.set.push((key, super::pipelines::version_value(&pipeline)));
-            }
-            self.keep_pipeline(known, pipeline);
-        }
-        Ok(())
     }
 }
 

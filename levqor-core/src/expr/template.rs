@@ -144,7 +144,13 @@ impl Template {
     pub fn render(&self, scope: &dyn Scope) -> Result<Value, ExprError> {
         match &self.node {
             Node::Constant(value) => Ok(value.clone()),
-            node => node.render(scope, &mut Budget::new(limits::OUTPUT_BYTES_MAX)),
+            node => {
+                let value = node.render(scope, &mut Budget::new(limits::OUTPUT_BYTES_MAX))?;
+                if crate::value::is_too_deep(&value) {
+                    return Err(ExprError::new("expr.depth", "the result is nested too deeply"));
+                }
+                Ok(value)
+            }
         }
     }
 }

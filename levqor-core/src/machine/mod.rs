@@ -15,7 +15,7 @@ mod settle;
 
 pub(crate) use next::cancel_first;
 pub use next::next;
-pub(crate) use settle::{interrupted, json_bytes, settle, signal_approval, signal_event};
+pub(crate) use settle::{interrupted, settle, signal_approval, signal_event};
 
 use crate::time::Timestamp;
 

@@ -11,6 +11,7 @@ use crate::limits;
 use crate::pipeline::{Backoff, RetryPolicy, Step, StepKind};
 use crate::run::{At, Bind, Event, Level, Node, RunState, WaitFor, descend};
 use crate::time::Timestamp;
+use crate::value;
 
 /// The event that an outcome of the open attempt at `at` comes to; `None` when that attempt is not
 /// open any more (cancelled, timed out, taken over) and the outcome is too late.
@@ -32,9 +33,9 @@ pub(crate) fn settle(
             failed(level, step, at, attempt, *failures, error, after_ms, moment)
         };
         Some(match outcome.take()? {
-            Outcome::Done { output, credits } => match too_large(&output) {
-                Some(error) => failed(error, None),
-                None => Event::AttemptSucceeded {
+            Outcome::Done { output, credits } => match check_output(&output) {
+                Err(error) => failed(error, None),
+                Ok(()) => Event::AttemptSucceeded {
                     at: at.clone(),
                     step: step.id.clone(),
                     attempt,
@@ -139,27 +140,9 @@ pub(crate) fn backoff_ms(policy: &RetryPolicy, failures: u32, random: u64) -> u6
     capped.saturating_mul(factor) / 1000
 }
 
-fn too_large(output: &Value) -> Option<RunError> {
-    let size = json_bytes(output);
-    (size > limits::OUTPUT_BYTES_MAX).then(|| {
-        RunError::new(
-            ErrorKind::InvalidInput,
-            "step.output_too_large",
-            format!("the output is over {} bytes", limits::OUTPUT_BYTES_MAX),
-        )
-    })
-}
-
-/// About how many bytes a value takes as JSON, without writing it.
-pub(crate) fn json_bytes(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(|v| json_bytes(v) + 1).sum::<usize>() + 2,
-        Value::Object(map) => {
-            map.iter().map(|(k, v)| k.len() + 4 + json_bytes(v)).sum::<usize>() + 2
-        }
-        _ => 8,
-    }
+fn check_output(output: &Value) -> Result<(), RunError> {
+    let codes = ["step.output_too_deep", "step.output_too_large"];
+    value::check(output, limits::OUTPUT_BYTES_MAX, "the output", codes)
 }
 
 /// The events by which waiting steps take a published event: every step that waits for `name` and
@@ -220,6 +203,8 @@ pub(crate) fn signal_approval(
             format!("no approval is waiting at `{step_path}`"),
         ));
     };
+    let codes = ["run.form_too_deep", "run.form_too_large"];
+    value::check(form, limits::INPUT_BYTES_MAX, "the form", codes)?;
     if approved && let Err(e) = jsonschema::validate(&schema, form) {
         return Err(RunError::new(ErrorKind::InvalidInput, "run.form_invalid", e.to_string()));
     }

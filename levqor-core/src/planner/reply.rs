@@ -5,7 +5,7 @@
 use serde_json::{Deserializer, Value};
 
 use super::{PlanError, REPLY_BYTES_MAX};
-use crate::limits::JSON_DEPTH_MAX;
+use crate::value::is_too_deep;
 
 /// Places in a reply where JSON may begin that are tried.
 const STARTS_MAX: usize = 64;
@@ -29,7 +29,7 @@ pub fn parse(reply: &str) -> Result<Value, PlanError> {
             Some(Ok(value)) => {
                 let length = values.byte_offset().max(1);
                 match document_of(value) {
-                    Some(document) if is_deeper(&document, JSON_DEPTH_MAX) => too_deep = true,
+                    Some(document) if is_too_deep(&document) => too_deep = true,
                     Some(document) => return Ok(document),
                     None => {}
                 }
@@ -57,20 +57,4 @@ fn document_of(value: Value) -> Option<Value> {
         other => other,
     };
     inner.get("steps").is_some_and(Value::is_array).then_some(inner)
-}
-
-/// Whether the value is nested more than `depth` deep. Walks without recursion.
-fn is_deeper(value: &Value, depth: usize) -> bool {
-    let mut open = vec![(value, 1)];
-    while let Some((value, level)) = open.pop() {
-        if level > depth {
-            return true;
-        }
-        match value {
-            Value::Array(items) => open.extend(items.iter().map(|v| (v, level + 1))),
-            Value::Object(members) => open.extend(members.values().map(|v| (v, level + 1))),
-            _ => {}
-        }
-    }
-    false
 }

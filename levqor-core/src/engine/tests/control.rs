@@ -156,3 +156,23 @@ async fn a_new_engine_continues_where_the_old_one_stopped() {
     assert_eq!(later.finish(run).await.summary.status, RunStatus::Succeeded);
     assert_eq!((world.called("echo"), later.called("echo")), (1, 1), "no step ran twice");
 }
+
+/// The version goes into the store with the start's commit. A commit that is refused stores
+/// nothing, and the next start must not believe that it did.
+#[tokio::test]
+async fn a_refused_start_does_not_lose_the_version_of_the_next() {
+    let store = MemoryStore::new();
+    let world = World::on(store.clone()).await;
+    let take = crate::ledger::refund("all", 1_000, Timestamp(1)).unwrap();
+    crate::ledger::post(&store, &world.organization, &take).await.unwrap();
+    let pipeline = world.compile(json!({"steps": [{"id": "a", "uses": "t/inc"}]})).await;
+    // While it is served a start holds its first step's price at once.
+    *world.engine.inner.spawner.lock() = Some(Arc::new(drop));
+    let start = || world.engine.start(Start::new(pipeline.clone(), json!({})));
+    assert_eq!(start().await.unwrap_err().code(), "credits.insufficient");
+    world.grant("more", 10).await;
+    let run = start().await.unwrap().id();
+    // The process dies here; another one has only the store.
+    let later = World::on(store).await;
+    assert_eq!(later.finish(run).await.summary.status, RunStatus::Succeeded);
+}

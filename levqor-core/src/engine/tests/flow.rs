@@ -184,3 +184,33 @@ async fn the_journal_folds_to_the_same_state() {
     assert_eq!(live.state.next_due(), live.header.due);
     assert_eq!(live.header.seq, world.get(run).await.summary.seq);
 }
+
+/// What is stored can be read again: at the limit of nesting it comes back, past it it is refused.
+#[tokio::test]
+async fn values_are_nested_as_deep_as_they_can_be_read_back() {
+    let nested = |levels| (1..levels).fold(json!([]), |inner, _| json!([inner]));
+    let most = crate::limits::JSON_DEPTH_MAX;
+    let document = json!({"steps": [
+        {"id": "e", "for_each": "${{ [1] }}", "steps": [
+            {"id": "x", "uses": "t/echo", "with": {"v": "${{ input }}"}}]}]});
+    let world = World::new().await;
+    let detail = world.run(document.clone(), nested(most - 1)).await;
+    assert_eq!(*detail.output.unwrap(), json!([{"v": nested(most - 1)}]), "a level of the loop");
+    let detail = world.run(document.clone(), nested(most)).await;
+    assert_eq!(detail.error.unwrap().code, "expr.depth");
+    let pipeline = world.compile(document).await;
+    let refused = world.engine.start(Start::new(pipeline, nested(most + 1))).await.unwrap_err();
+    assert_eq!(refused.code(), "run.input_too_deep");
+    let payload = world.engine.publish(&world.organization, "e", nested(most + 1)).await;
+    assert_eq!(payload.unwrap_err().code(), "event.payload_too_deep");
+
+    let deep = crate::connector::FnConnector::new("deep").action(
+        "out",
+        action(Idempotency::Safe),
+        move |_| async move { Outcome::done(nested(most + 1)) },
+    );
+    world.engine.catalog().add(Arc::new(deep)).unwrap();
+    let detail = world.run(json!({"steps": [{"id": "d", "uses": "deep/out"}]}), json!({})).await;
+    assert_eq!(detail.error.unwrap().code, "step.output_too_deep");
+    assert_eq!(world.books().await.1, 0);
+}

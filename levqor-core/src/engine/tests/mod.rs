@@ -13,6 +13,7 @@ use super::*;
 use crate::connector::{ActionManifest, Catalog, FnConnector, Idempotency, Outcome, Price};
 use crate::document::{Format, Parsed};
 use crate::error::{ErrorKind, RunError};
+use crate::pipeline::Pipeline;
 use crate::run::Event;
 use crate::store::memory::MemoryStore;
 use crate::testing::{ManualClock, SeededIds};
