@@ -11,7 +11,7 @@ use super::Engine;
 use super::error::Error;
 use super::start::{RunHandle, Start};
 use crate::error::{ErrorKind, RunError};
-use crate::expr::{Expr, Scope, StepView, Template};
+use crate::expr::{Scope, StepView, Template};
 use crate::ids::{ContentHash, Organization};
 use crate::pipeline::{Pipeline, Trigger};
 
@@ -64,9 +64,9 @@ fn matches(trigger: &Trigger, pipeline: &Pipeline, name: &str, event: &Value) ->
     {
         return false;
     }
-    let Some(condition) = trigger.with.get("match").and_then(Value::as_str) else { return true };
+    let Some(condition) = &trigger.matches else { return true };
     let scope = EventScope { event: Arc::new(event.clone()), vars: pipeline.vars.clone() };
-    Expr::parse(condition).and_then(|e| e.eval_bool(&scope)).unwrap_or(false)
+    condition.eval_bool(&scope).unwrap_or(false)
 }
 
 /// The start that a trigger's event asks for. The input is the trigger's `input`, else the event.
@@ -92,9 +92,14 @@ pub(crate) fn start(
     };
     let mut start = Start::new(pipeline.clone(), input).organization(organization.clone());
     start.principal = Some(format!("{}:{trigger}", found.uses));
-    if let Some(template) = &found.dedupe_key {
+    let key = match &found.dedupe_key {
+        Some(template) => render(template, "dedupe_key")?,
+        None => Value::Null,
+    };
+    // Nothing is no key: events without one would all be the same.
+    if !key.is_null() && key != "" {
         // Hashed: a key may hold anything, an idempotency key is visible ASCII.
-        let text = format!("{}/{trigger}/{}", pipeline.name(), render(template, "dedupe_key")?);
+        let text = format!("{}/{trigger}/{key}", pipeline.name());
         start.idempotency_key = Some(format!("trigger:{}", ContentHash::of(text.as_bytes())));
         start.dedupes = true;
     }

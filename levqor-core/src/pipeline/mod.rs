@@ -7,7 +7,7 @@
 mod compile;
 mod diff;
 mod estimate;
-mod start;
+mod triggers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use serde_json::Value;
 pub use compile::compile;
 pub use diff::{Change, ChangeKind, diff};
 pub use estimate::{Estimate, StepEstimate, estimate};
-pub use start::{TriggerStart, TriggerView};
+pub use triggers::TriggerView;
 
 use crate::connector::ActionInfo;
 use crate::expr::{Expr, Template};

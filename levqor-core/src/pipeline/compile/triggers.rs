@@ -35,7 +35,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn trigger(&mut self, trigger: &'a document::Trigger, at: &str) -> Option<Trigger> {
-        let sight = Sight::only(&["event", "vars", "now"]);
+        let sight = Sight::only(&["event", "vars"]);
         let dedupe_key = match &trigger.dedupe_key {
             Some(key) => Some(self.text(key, &join(at, "dedupe_key"), &sight)?),
             None => None,
