@@ -1,4 +1,4 @@
-//! On a real directory: conformance, the lock, and files that are not what was written.
+//! On a real directory: conformance, the lock, a full disk, files that are not what was written.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -147,4 +147,60 @@ async fn a_flipped_bit_is_refused_or_harmless() {
         std::fs::remove_dir_all(&dir).unwrap();
     }
     assert!(refused > 0, "no flipped bit was ever found");
+}
+
+/// A small file system of its own, gone when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None` where mounting is not allowed.
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir.path());
+        let mounted = mount.output().is_ok_and(|done| done.status.success());
+        mounted.then(|| Self(dir))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_the_store_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount() else {
+        println!("skipped: a small file system cannot be mounted here");
+        return;
+    };
+    let store = SledStore::open_with(disk.0.path(), options()).unwrap();
+    let mut acknowledged = 0;
+    let refused = loop {
+        match store.commit(insert(acknowledged, vec![7; 20_000])).await {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, CommitError::Unknown);
+    let poisoned = store.commit(insert(1_000_000, "x")).await.unwrap_err();
+    assert_eq!(poisoned.code(), "store.poisoned");
+    assert!(poisoned.to_string().contains("space"), "{poisoned}");
+    assert!(acknowledged > 100, "{acknowledged}");
+    let counter = Counter::new("acme", "available");
+    let check = async |store: &SledStore| {
+        let found = store.scan(&Key::of(Table::Live).prefix(), 9_999).await.unwrap();
+        let counted = store.counters(std::slice::from_ref(&counter)).await.unwrap()[0];
+        (found.len() as u64, counted as u64)
+    };
+    assert_eq!(check(&store).await, (acknowledged, acknowledged), "reads go on");
+    drop(store);
+    let room = tempfile::tempdir().unwrap();
+    copy(disk.0.path(), room.path());
+    let store = SledStore::open_with(room.path(), options()).unwrap();
+    let (records, counted) = check(&store).await;
+    assert_eq!(records, counted);
+    assert!((acknowledged..=acknowledged + 1).contains(&records), "{records}, {acknowledged}");
+    store.commit(insert(1_000_000, "x")).await.unwrap();
 }
