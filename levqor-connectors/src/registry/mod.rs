@@ -343,7 +343,7 @@ fn decide(
         return Arc::clone(old);
     }
     // Same file, other grant: the operator's word is taken at once, also a no.
-    let is_other_file = old.digest != found.digest;
+    let is_other_file = old.digest != found.digest || old.origin != found.origin;
     match &effective {
         Err(blocked) if is_other_file && old.effective.is_ok() => {
             report.refused.push(Refusal { what: name, why: blocked.to_string() });

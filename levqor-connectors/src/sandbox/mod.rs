@@ -22,7 +22,7 @@ mod plugin;
 mod state;
 mod stderr;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use broker::{Broker, Nothing, Scope, StateEntry, StateError};
 pub use code_cache::is_code_file;
