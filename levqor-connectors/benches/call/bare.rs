@@ -4,7 +4,6 @@ use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-#[expect(missing_docs, missing_debug_implementations, reason = "generated")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "wit/v0.1",

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
@@ -14,6 +14,9 @@ use reqwest::Client;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::message::{Auth, HttpError, Request, Response};
+use super::outgoing::Outgoing;
+use super::policy::Policy;
 use super::resolver::{Checked, Resolver, SystemResolver};
 use crate::limits;
 
@@ -84,6 +87,28 @@ impl Egress {
             .with_no_client_auth();
         let clients = Mutex::new(HashMap::new());
         Ok(Self { inner: Arc::new(Inner { resolver: options.resolver, tls, clients }) })
+    }
+
+    /// Sends one request of the host's own (webhooks going out, mail) under `policy`: no credential
+    /// is filled in, `auth` must be none; no redirect is followed; the answer is whole and at most
+    /// 10 MiB.
+    ///
+    /// # Errors
+    /// Every [`HttpError`], each saying whether the other side may have seen the request.
+    pub async fn send(
+        &self,
+        policy: &Policy,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<Response, HttpError> {
+        if request.auth != Auth::None {
+            let why = "credentials are filled in for plugins only";
+            return Err(HttpError::InvalidRequest(why.to_owned()));
+        }
+        let asked = request.timeout_ms.map_or(timeout, |ms| Duration::from_millis(ms.into()));
+        let outgoing = Outgoing::new(request, policy.check(&request.url)?)?;
+        let deadline = Instant::now() + timeout.min(asked);
+        self.exchange(policy, outgoing, deadline, limits::RESPONSE_BYTES_MAX).await
     }
 
     /// The client for this set of private networks.

@@ -1,7 +1,6 @@
 //! The host's side of the WIT world, generated from `wit/v0.1`. Every import may trap: that is how
 //! a call that is not allowed at all (any import during `describe`) ends the guest.
 
-#[expect(missing_docs, missing_debug_implementations, reason = "generated")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "wit/v0.1",

@@ -24,7 +24,9 @@ mod stderr;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use broker::{Broker, Nothing, Scope, StateEntry, StateError};
+#[cfg(test)]
+pub(crate) use broker::Nothing;
+pub(crate) use broker::{Broker, Scope, StateEntry, StateError};
 pub use code_cache::is_code_file;
 pub use connector::PluginConnector;
 pub use fault::Fault;

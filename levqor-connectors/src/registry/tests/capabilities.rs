@@ -17,7 +17,7 @@ fn token(hosts: &[&str]) -> Credential {
 async fn the_host_fills_the_credential_in_and_takes_it_out_of_the_answer() {
     let world = World::new(LOCAL).await;
     world.keep(&token(&["127.0.0.1"]));
-    let (at, seen) = server(answer(|request| ok(request))).await;
+    let (at, seen) = server(answer(ok)).await;
     let input = json!({"url": format!("http://{at}/x"), "bearer": true});
     let fetched = output(world.run("echo", "fetch", input).await);
     assert!(seen.lock()[0].contains(&format!("authorization: Bearer {CANARY}")));
