@@ -12,6 +12,7 @@ mod drive;
 mod error;
 mod fair;
 mod hot;
+mod idempotency;
 mod pipelines;
 mod plans;
 mod query;

@@ -94,7 +94,7 @@ impl Engine {
             let Some((last, _)) = page.last() else { break };
             range = range.after(&last.clone());
             let old = page.into_iter().filter(|(_, record)| {
-                super::start::key_time(&record.value)
+                super::idempotency::key_time(&record.value)
                     .is_ok_and(|at| now.since_ms(at) > IDEMPOTENCY_KEPT_MS)
             });
             batch.delete.extend(old.map(|(key, _)| key));

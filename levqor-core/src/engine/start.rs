@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::cell::{self, Cell, Hold, Live};
 use super::error::Error;
+use super::idempotency::KeyUse;
 use super::view::RunResult;
 use super::{Engine, Inner, codec, drive};
 use crate::error::{ErrorKind, RunError};
@@ -130,20 +131,6 @@ impl RunHandle {
     }
 }
 
-/// What an idempotency key started.
-#[derive(Debug, Serialize, Deserialize)]
-struct KeyRecord {
-    v: u8,
-    run: RunId,
-    fingerprint: ContentHash,
-    at: Timestamp,
-}
-
-/// When an idempotency key was first used.
-pub(crate) fn key_time(value: &crate::store::Value) -> Result<Timestamp, Error> {
-    Ok(codec::read::<KeyRecord>(value, "idempotency key")?.at)
-}
-
 impl Engine {
     /// Accepts a run. After `Ok` it is durable and will be driven to its end, whatever crashes.
     ///
@@ -192,7 +179,7 @@ impl Engine {
             }
             Err(Error::Commit(CommitError::Conflict { key })) => match known {
                 // Another request with the same key won the race.
-                Some(known) if known.key == key => match known.started(inner).await? {
+                Some(known) if *known.key() == key => match known.started(inner).await? {
                     Some(run) => Ok(self.handle(run, &start.organization, true, None)),
                     None => Err(Error::Commit(CommitError::Conflict { key })),
                 },
@@ -224,52 +211,6 @@ fn check(start: &Start) -> Result<(), Error> {
     }
     start.pipeline.check_input(&start.input)?;
     Ok(())
-}
-
-/// An idempotency key in use.
-struct KeyUse {
-    key: Key,
-    fingerprint: ContentHash,
-}
-
-impl KeyUse {
-    fn of(start: &Start) -> Result<Option<Self>, Error> {
-        let Some(text) = &start.idempotency_key else { return Ok(None) };
-        let good = (1..=limits::IDEMPOTENCY_KEY_BYTES_MAX).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_graphic());
-        if !good {
-            return Err(Error::Refused(RunError::new(
-                ErrorKind::InvalidInput,
-                "idempotency.bad_key",
-                "an idempotency key is 1 to 255 visible ASCII characters",
-            )));
-        }
-        let key = Key::of(Table::Idempotency).text(start.organization.as_str()).text(text);
-        let request = match start.dedupes {
-            true => String::new(),
-            false => format!("{} {}", start.pipeline.hash(), start.input),
-        };
-        Ok(Some(Self { key, fingerprint: ContentHash::of(request.as_bytes()) }))
-    }
-
-    async fn started(&self, inner: &Inner) -> Result<Option<RunId>, Error> {
-        let found = inner.store.get(std::slice::from_ref(&self.key)).await?.pop().flatten();
-        let Some(record) = found else { return Ok(None) };
-        let record: KeyRecord = codec::read(&record.value, "idempotency key")?;
-        if record.fingerprint != self.fingerprint {
-            return Err(Error::Refused(RunError::new(
-                ErrorKind::Conflict,
-                "idempotency.reused",
-                "this idempotency key was used for another pipeline or input",
-            )));
-        }
-        Ok(Some(record.run))
-    }
-
-    fn insert(&self, batch: &mut Batch, run: RunId, at: Timestamp) {
-        let record = KeyRecord { v: 1, run, fingerprint: self.fingerprint, at };
-        batch.insert(self.key.clone(), codec::to_value(&record));
-    }
 }
 
 impl Inner {
