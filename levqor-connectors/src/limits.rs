@@ -13,6 +13,10 @@ pub const TABLE_ELEMENTS_MAX: usize = 60_000;
 /// Calls running at the same time in one host; below the pool's 1,000 slots, so that calls wait
 /// for their turn and never meet an exhausted pool.
 pub const CALLS_MAX: usize = 900;
+/// Live handles of one call: a guest's libraries hold under 20.
+pub const HANDLES_MAX: usize = 1_000;
+/// Random bytes a guest may ask for at once: the host makes them before the guest's memory does.
+pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 /// What a guest may hand to the host in one crossing: an output at its limit, with room.
 pub const CROSSING_BYTES_MAX: usize = levqor_core::limits::OUTPUT_BYTES_MAX + 64 * 1024;
 /// What a guest may hand over while it describes itself: manifests are under 100 KiB.

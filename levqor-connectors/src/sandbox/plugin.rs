@@ -94,11 +94,18 @@ impl Plugin {
     /// A [`LoadError`] that says what is wrong with the file.
     pub async fn load(host: &PluginHost, component: &[u8]) -> Result<Self, LoadError> {
         let (digest, compiled) = compile(host, component).await?;
-        let imports = compiled
+        let imports: Vec<String> = compiled
             .component_type()
             .imports(&host.inner.engine)
             .map(|(name, _)| name.to_owned())
             .collect();
+        // There would be nothing behind them; a plugin that wants them is told so at once.
+        if let Some(sockets) = imports.iter().find(|i| i.starts_with("wasi:sockets/")) {
+            return Err(LoadError::Contract(format!(
+                "it imports `{sockets}`: plugins have no sockets, they ask `levqor:connector/http` \
+                 (for Python: componentize-py --stub-wasi)"
+            )));
+        }
         let pre = host
             .inner
             .linker
@@ -218,6 +225,7 @@ impl Sandbox {
         let mut store = Store::new(&host.inner.engine, state);
         store.limiter(|state| &mut state.guard);
         store.set_hostcall_fuel(limits::CROSSING_BYTES_MAX);
+        store.set_max_component_handles(limits::HANDLES_MAX);
         store.set_epoch_deadline(1);
         // Each tick the guest gives way to other calls; past its deadline it ends.
         store.epoch_deadline_callback(|context| {

@@ -38,6 +38,7 @@ impl CallState {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
+            .max_random_size(crate::limits::RANDOM_BYTES_MAX)
             .stderr(stderr.clone())
             .build();
         let guard = Guard::new(memory_bytes);
@@ -48,5 +49,27 @@ impl CallState {
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use wasmtime_wasi::cli::WasiCliView;
+    use wasmtime_wasi::filesystem::WasiFilesystemView;
+    use wasmtime_wasi::p2::bindings::cli::environment::Host as _;
+    use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
+
+    use super::*;
+
+    #[test]
+    fn there_is_nothing_behind_wasi() {
+        let mut state = CallState::new(1 << 20, Instant::now(), None);
+        assert!(std::env::vars().next().is_some(), "or the test would show nothing");
+        assert!(state.cli().get_environment().unwrap().is_empty());
+        assert!(state.cli().get_arguments().unwrap().is_empty());
+        assert_eq!(state.cli().initial_cwd().unwrap(), None);
+        assert!(state.filesystem().get_directories().unwrap().is_empty());
     }
 }

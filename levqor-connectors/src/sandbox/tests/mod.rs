@@ -157,9 +157,12 @@ async fn works_without_a_pool() {
 async fn files_that_are_not_plugins_are_refused_with_their_reason() {
     let clock = r#"(import "levqor:connector/clock@0.1.0" (instance
         (export "now-unix-ms" (func (result u64)))))"#;
-    let foreign = r#"(import "wasi:sockets/tcp@9.9.9" (instance
+    let foreign = r#"(import "wasi:clocks/monotonic-clock@9.9.9" (instance
         (export "open" (func (result u64)))))"#;
-    let table: [(&str, Vec<u8>, &str); 8] = [
+    let sockets = r#"(import "wasi:sockets/instance-network@0.2.6" (instance
+        (export "network" (type (sub resource)))))"#;
+    let table: [(&str, Vec<u8>, &str); 9] = [
+        ("sockets", guest_with("(i32.const 0)", MANIFEST, sockets), "plugin.contract"),
         ("empty", Vec::new(), "plugin.not_a_component"),
         ("text", b"hello".to_vec(), "plugin.not_a_component"),
         ("a core module", wat::parse_str("(module)").unwrap(), "plugin.not_a_component"),
