@@ -253,6 +253,11 @@ impl Engine {
 impl Inner {
     /// Puts every unfinished run where its header says it belongs.
     async fn open(&self) -> Result<(), Error> {
+        if crate::store::backup::is_partial(&*self.store).await? {
+            return Err(Error::Store(crate::store::StoreError::Format(
+                "an import into it was not finished; import again into an empty store".to_owned(),
+            )));
+        }
         let mut range = crate::store::Key::of(Table::Live).prefix();
         let mut queued = Vec::new();
         loop {

@@ -176,3 +176,21 @@ async fn a_refused_start_does_not_lose_the_version_of_the_next() {
     let later = World::on(store).await;
     assert_eq!(later.finish(run).await.summary.status, RunStatus::Succeeded);
 }
+
+#[tokio::test]
+async fn a_half_imported_store_is_refused() {
+    use crate::store::backup;
+    let world = World::new().await;
+    world.run(napping(), Value::Null).await;
+    let mut bytes = Vec::new();
+    backup::export(&**world.engine.store(), &mut bytes, Timestamp(1)).await.unwrap();
+    let whole = MemoryStore::new();
+    backup::import(&bytes[..], &whole).await.unwrap();
+    assert!(Engine::builder(whole, Catalog::new()).build().await.is_ok());
+    let half = MemoryStore::new();
+    assert!(backup::import(&bytes[..bytes.len() - 40], &half).await.is_err());
+    if backup::is_partial(&half).await.unwrap() {
+        let refused = Engine::builder(half, Catalog::new()).build().await.unwrap_err();
+        assert_eq!(refused.code(), "store.format");
+    }
+}
