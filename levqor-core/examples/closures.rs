@@ -5,13 +5,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use levqor_core::RunError;
-use levqor_core::connector::{ActionManifest, Catalog, FnConnector, Idempotency, Outcome, Price};
-use levqor_core::document::{Format, parse};
-use levqor_core::engine::{Engine, Start};
-use levqor_core::error::ErrorKind;
-use levqor_core::ids::Organization;
 use levqor_core::store::SledStore;
+use levqor_core::{ActionManifest, Catalog, Engine, ErrorKind, FnConnector, Idempotency};
+use levqor_core::{Organization, Outcome, RunError, Start};
 use serde_json::json;
 
 const DOCUMENT: &str = r#"
@@ -28,8 +24,7 @@ output: "${{ steps.pay.output.receipt }}"
 
 fn shop() -> FnConnector {
     static CALLS: AtomicU32 = AtomicU32::new(0);
-    let free = Price { base: 0, max: None };
-    let safe = ActionManifest { idempotency: Idempotency::Safe, price: free, ..Default::default() };
+    let safe = ActionManifest::free().idempotency(Idempotency::Safe);
     FnConnector::new("shop")
         .action("price", safe.clone(), |input| async move {
             Outcome::done(json!({ "cents": input["pieces"].as_i64().unwrap_or(0) * 250 }))
@@ -48,8 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let catalog = Catalog::new().with(shop())?;
     let engine = Engine::builder(SledStore::open(folder.path())?, catalog).build().await?;
-    let parsed = parse(DOCUMENT, Format::Yaml).map_err(|issues| format!("{issues:?}"))?;
-    let order = engine.compile(&Organization::local(), &parsed.document, None).await?;
+    let order = engine.compile_text(&Organization::local(), DOCUMENT).await?;
     let run = engine.start(Start::new(order, json!({ "pieces": 3 }))).await?;
     println!("{} is accepted, and durable from here", run.id());
     // A service passes its shutdown signal; this one stops when the run has ended.

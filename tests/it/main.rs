@@ -1,1 +1,4 @@
 //! The integration tests: one binary, one module for each subject.
+
+#[cfg(test)]
+mod tidy;
