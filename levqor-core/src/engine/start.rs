@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -13,13 +12,13 @@ use super::idempotency::KeyUse;
 use super::view::RunResult;
 use super::{Engine, Inner, codec, drive};
 use crate::error::{ErrorKind, RunError};
-use crate::ids::{ContentHash, Organization, RunId};
+use crate::ids::{Organization, RunId};
 use crate::limits;
 use crate::machine::Moment;
 use crate::pipeline::{OnLimit, Pipeline};
 use crate::run::{Event, Header, Level, Origin, RunState, RunStatus, Started};
 use crate::schedule::{Overlap, ScheduleRecord};
-use crate::store::{Batch, CommitError, Key, Revision, Table};
+use crate::store::{Batch, CommitError, Key, Revision};
 use crate::time::Timestamp;
 
 /// A request to start a run.
