@@ -1,6 +1,5 @@
 //! Driving the engine in this process while watching one run, until it ends or somebody stops it.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use levqor_core::RunError;
@@ -85,25 +84,29 @@ fn served(
 }
 
 /// Completes on Ctrl-C, and on SIGTERM where there is one.
-pub(crate) fn interrupted() -> impl Future<Output = ()> {
-    async {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-                return;
+pub(crate) async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
             }
+            return;
         }
-        let _ = tokio::signal::ctrl_c().await;
     }
+    let _ = tokio::signal::ctrl_c().await;
 }
 
-/// Follows a run and shows its progress until something in [`End`] is true.
-pub(crate) async fn until_end(session: &Session, driver: &mut Driver, run: RunId) -> Result<End> {
+/// Follows a run and shows its progress until something in [`End`] is true. Its first `past` journal
+/// records were written before this process.
+pub(crate) async fn until_end(
+    session: &Session,
+    driver: &mut Driver,
+    run: RunId,
+    past: u64,
+) -> Result<End> {
     let Session { engine, organization, .. } = session;
     let mut feed = engine.feed();
     let version = engine.summary(organization, run).await?.version;
@@ -114,6 +117,7 @@ pub(crate) async fn until_end(session: &Session, driver: &mut Driver, run: RunId
     loop {
         for (at, record) in engine.journal(organization, run, seq).await? {
             seq = at + 1;
+            progress.set_past(at < past);
             for event in &record.events {
                 progress.see(record.at, event);
                 if let Event::RunFinished { status, output, error } = event {

@@ -29,6 +29,8 @@ pub(crate) struct Progress {
     waits: BTreeMap<String, (WaitFor, Option<Timestamp>)>,
     retrying: bool,
     paused: Option<RunError>,
+    /// It happened before this process: told shortly, as kept.
+    past: bool,
 }
 
 impl Progress {
@@ -47,7 +49,13 @@ impl Progress {
             waits: BTreeMap::new(),
             retrying: false,
             paused: None,
+            past: false,
         }
+    }
+
+    /// Whether what comes next happened before this process.
+    pub(crate) fn set_past(&mut self, past: bool) {
+        self.past = past;
     }
 
     /// Takes in one event of the journal and shows it where it says something.
@@ -171,7 +179,11 @@ impl Progress {
 
     fn done(&mut self, path: &str, notes: &[String]) {
         let notes: Vec<&str> = notes.iter().map(String::as_str).filter(|n| !n.is_empty()).collect();
-        self.line(&green("done "), path, &notes.join("  "));
+        if self.past {
+            self.write(&dim("kept "), path, "done before, not run again");
+        } else {
+            self.line(&green("done "), path, &notes.join("  "));
+        }
         self.advance(path);
     }
 
@@ -195,6 +207,12 @@ impl Progress {
     }
 
     fn line(&self, word: &str, path: &str, text: &str) {
+        if !self.past {
+            self.write(word, path, text);
+        }
+    }
+
+    fn write(&self, word: &str, path: &str, text: &str) {
         if self.quiet {
             return;
         }

@@ -45,6 +45,12 @@ impl Session {
         Self::on(store, global, output).await
     }
 
+    /// Opens the store that was named; one that is not there is mostly the wrong folder.
+    pub(crate) async fn open_present(global: &Global, output: Output) -> Result<Self> {
+        need_present(global)?;
+        Self::open(global, output).await
+    }
+
     /// For verbs that change nothing: a store that is not there is not made, and one that another
     /// process has is done without.
     pub(crate) async fn open_to_read(global: &Global, output: Output) -> Result<Self> {
@@ -120,6 +126,19 @@ pub(crate) fn open_store(spec: &StoreSpec) -> Result<Arc<dyn Store>> {
         StoreSpec::Redb(_) => {
             Err(Failure::new(Exit::Usage, "cli.usage", "this build has no redb store; use sled"))
         }
+    }
+}
+
+/// Refuses where no store is.
+pub(crate) fn need_present(global: &Global) -> Result<()> {
+    let spec = global.store_spec();
+    match &spec {
+        StoreSpec::Sled(path) | StoreSpec::Redb(path) if !path.exists() => {
+            let message = format!("there is no store at {}", path.display());
+            Err(Failure::new(Exit::Refused, "cli.no_store", message)
+                .help("is it the right folder? --data-dir names another; levqor run makes one"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,4 +1,6 @@
 //! The integration tests: one binary, one module for each subject.
 
+#[cfg(all(test, feature = "plugins"))]
+mod cli;
 #[cfg(test)]
 mod tidy;

@@ -13,7 +13,10 @@ use crate::output::{Output, say};
 use crate::session::Session;
 
 pub(crate) async fn credits(global: &Global, output: Output, verb: CreditsVerb) -> Result<()> {
-    let session = Session::open(global, output).await?;
+    let session = match &verb {
+        CreditsVerb::Grant { .. } => Session::open(global, output).await?,
+        _ => Session::open_present(global, output).await?,
+    };
     session.welcome().await?;
     let (store, organization) = (&**session.engine.store(), &session.organization);
     match verb {

@@ -20,7 +20,7 @@ struct Row {
 }
 
 pub(crate) async fn dlq(global: &Global, output: Output, verb: DlqVerb) -> Result<()> {
-    let session = Session::open(global, output).await?;
+    let session = Session::open_present(global, output).await?;
     let (engine, organization) = (&session.engine, &session.organization);
     match verb {
         DlqVerb::List { limit, before } => {

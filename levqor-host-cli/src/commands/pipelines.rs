@@ -19,7 +19,10 @@ use crate::session::Session;
 const VERSION_SHOWN: usize = 12;
 
 pub(crate) async fn pipelines(global: &Global, output: Output, verb: PipelinesVerb) -> Result<()> {
-    let session = Session::open(global, output).await?;
+    let session = match &verb {
+        PipelinesVerb::Push { .. } => Session::open(global, output).await?,
+        _ => Session::open_present(global, output).await?,
+    };
     let (engine, organization) = (&session.engine, &session.organization);
     match verb {
         PipelinesVerb::Push { files } => push(&session, &files).await,
@@ -122,7 +125,7 @@ fn short(version: &str) -> String {
 
 pub(crate) async fn schedules(global: &Global, output: Output, verb: SchedulesVerb) -> Result<()> {
     let set = |schedule: String, paused: bool| async move {
-        let session = Session::open(global, output).await?;
+        let session = Session::open_present(global, output).await?;
         let Some((pipeline, trigger)) = schedule.split_once('/') else {
             return Err(
                 Failure::usage("a schedule is PIPELINE/TRIGGER").help("levqor schedules list")
@@ -145,7 +148,7 @@ pub(crate) async fn schedules(global: &Global, output: Output, verb: SchedulesVe
 }
 
 async fn list(global: &Global, output: Output, times: usize) -> Result<()> {
-    let session = Session::open(global, output).await?;
+    let session = Session::open_present(global, output).await?;
     let all = session.engine.schedules(&session.organization).await?;
     let from = |record: &ScheduleRecord| match record.next {
         // The moment before, so that the next time itself is among them.

@@ -11,10 +11,11 @@ use crate::output::Output;
 use crate::session::Session;
 
 pub(crate) async fn run(global: &Global, output: Output, args: RunArgs) -> Result<()> {
-    let session = Session::open(global, output).await?;
     if let Some(run) = args.resume {
+        let session = Session::open_present(global, output).await?;
         return resume(&session, run, args.max_credits).await;
     }
+    let session = Session::open(global, output).await?;
     let word = args.file.as_deref().unwrap_or("-");
     let pipeline = file_or_name(&session, word).await?;
     let mut start = Start::new(pipeline.clone(), args.input.read()?);
@@ -27,17 +28,20 @@ pub(crate) async fn run(global: &Global, output: Output, args: RunArgs) -> Resul
     let handle = session.engine.start(start).await?;
     let what = if handle.replayed() { "known already by its key" } else { pipeline.name() };
     announce(&session, handle.id(), what);
-    to_end(&session, &mut driver, handle.id()).await.finish(driver).await
+    to_end(&session, &mut driver, handle.id(), 0).await.finish(driver).await
 }
 
 /// Takes a run up again; an ended one is continued by a new run.
 pub(crate) async fn resume(session: &Session, run: RunId, max: Option<u64>) -> Result<()> {
+    let past = session.engine.summary(&session.organization, run).await?.seq;
     let mut driver = Driver::start(&session.engine);
     let handle = session.engine.resume(&session.organization, run, max).await?;
     let id = handle.id();
-    let what = if id == run { "going on".to_owned() } else { format!("continues {run}") };
+    let same = id == run;
+    let what = if same { "going on".to_owned() } else { format!("continues {run}") };
     announce(session, id, &what);
-    to_end(session, &mut driver, id).await.finish(driver).await
+    let past = if same { past } else { 0 };
+    to_end(session, &mut driver, id, past).await.finish(driver).await
 }
 
 /// Says early which run it is and how to take it up again: the process may not get to say more.
@@ -66,9 +70,14 @@ impl Followed {
     }
 }
 
-/// Follows a run to its end and prints what it came to.
-pub(crate) async fn to_end(session: &Session, driver: &mut Driver, run: RunId) -> Followed {
-    let end = follow::until_end(session, driver, run).await;
+/// Follows a run to its end and prints what it came to; `past` as in [`follow::until_end`].
+pub(crate) async fn to_end(
+    session: &Session,
+    driver: &mut Driver,
+    run: RunId,
+    past: u64,
+) -> Followed {
+    let end = follow::until_end(session, driver, run, past).await;
     if let Ok(End::Interrupted) = &end {
         session.output.note("stopping…");
     }

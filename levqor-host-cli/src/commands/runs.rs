@@ -18,7 +18,7 @@ use crate::session::Session;
 use crate::story::{self, StepRow};
 
 pub(crate) async fn runs(global: &Global, output: Output, verb: RunsVerb) -> Result<()> {
-    let session = Session::open(global, output).await?;
+    let session = Session::open_present(global, output).await?;
     let (engine, organization) = (&session.engine, &session.organization);
     match verb {
         RunsVerb::List(args) => list(&session, args).await,
@@ -41,7 +41,7 @@ pub(crate) async fn runs(global: &Global, output: Output, verb: RunsVerb) -> Res
             output.list(&took, None, &["run"], |run| vec![run.to_string()])?;
             let mut driver = Driver::start(engine);
             for run in took {
-                let done = to_end(&session, &mut driver, run).await;
+                let done = to_end(&session, &mut driver, run, 0).await;
                 done.result()?;
             }
             driver.stop().await
@@ -156,8 +156,9 @@ fn numbered(seq: u64, record: &JournalRecord) -> serde_json::Value {
 }
 
 async fn watch(session: &Session, run: RunId) -> Result<()> {
+    let past = session.engine.summary(&session.organization, run).await?.seq;
     let mut driver = Driver::start(&session.engine);
-    to_end(session, &mut driver, run).await.finish(driver).await
+    to_end(session, &mut driver, run, past).await.finish(driver).await
 }
 
 async fn replay(session: &Session, args: ReplayArgs) -> Result<()> {
@@ -171,7 +172,7 @@ async fn replay(session: &Session, args: ReplayArgs) -> Result<()> {
     let handle =
         engine.replay(organization, args.run, args.from.as_deref(), pipeline, input).await?;
     announce(session, handle.id(), &format!("replays {}", args.run));
-    to_end(session, &mut driver, handle.id()).await.finish(driver).await
+    to_end(session, &mut driver, handle.id(), 0).await.finish(driver).await
 }
 
 async fn decide(session: &Session, args: DecideArgs) -> Result<()> {
@@ -182,7 +183,8 @@ async fn decide(session: &Session, args: DecideArgs) -> Result<()> {
         form: args.form.read()?,
         by: "cli".to_owned(),
     };
+    let past = engine.summary(&session.organization, args.run).await?.seq;
     let mut driver = Driver::start(engine);
     engine.decide(&session.organization, args.run, &decision).await?;
-    to_end(session, &mut driver, args.run).await.finish(driver).await
+    to_end(session, &mut driver, args.run, past).await.finish(driver).await
 }

@@ -11,7 +11,7 @@ use crate::args::{Global, StoreSpec, StoreVerb};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
-use crate::session::{Session, open_store};
+use crate::session::{Session, need_present, open_store};
 
 pub(crate) async fn store(global: &Global, output: Output, verb: StoreVerb) -> Result<()> {
     match verb {
@@ -26,7 +26,8 @@ pub(crate) async fn store(global: &Global, output: Output, verb: StoreVerb) -> R
 }
 
 async fn export(global: &Global, output: Output, file: &str) -> Result<()> {
-    let store = existing(global)?;
+    need_present(global)?;
+    let store = open_store(&global.store_spec())?;
     let now = SystemClock.now();
     if file == "-" {
         let mut out = BufWriter::new(std::io::stdout());
@@ -60,8 +61,7 @@ async fn import(global: &Global, output: Output, file: &str) -> Result<()> {
 
 /// Opens the store, which checks every record, then checks the books.
 async fn verify(global: &Global, output: Output) -> Result<()> {
-    drop(existing(global)?);
-    let session = Session::open(global, output).await?;
+    let session = Session::open_present(global, output).await?;
     let summary = backup::export(&**session.engine.store(), std::io::sink(), session.now()).await?;
     let report = session.engine.audit(&session.organization).await?;
     let problems: Vec<String> = match &report {
@@ -77,18 +77,6 @@ async fn verify(global: &Global, output: Output) -> Result<()> {
     output.item(&to_json(&summary), || {
         format!("{spec} is whole and its books are in order: {}", told(&summary))
     })
-}
-
-fn existing(global: &Global) -> Result<std::sync::Arc<dyn levqor_core::store::Store>> {
-    let spec = global.store_spec();
-    if let StoreSpec::Sled(path) | StoreSpec::Redb(path) = &spec
-        && !path.exists()
-    {
-        let message = format!("there is no store at {}", path.display());
-        return Err(Failure::new(Exit::Refused, "engine.not_found", message)
-            .help("name it with --data-dir or --store"));
-    }
-    open_store(&spec)
 }
 
 fn reader(file: &str) -> Result<Box<dyn Read + Send>> {

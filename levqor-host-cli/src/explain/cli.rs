@@ -15,6 +15,11 @@ pub(super) const ROWS: &[Row] = &[
         "What --input names cannot be read as JSON or YAML, or cannot be merged",
         "levqor run --help shows the forms",
     ),
+    (
+        "cli.no_store",
+        "There is no store where one was looked for",
+        "Name another folder with --data-dir; levqor run FILE makes a store",
+    ),
     ("cli.output", "stdout cannot be written", "Is the disk full, is the pipe closed?"),
     ("cli.runtime", "The system gave no threads", "Look at the limits of this user: ulimit -u"),
     ("cli.unknown_code", "No code has that name", "levqor explain lists all"),
