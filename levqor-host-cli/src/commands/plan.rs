@@ -37,7 +37,6 @@ pub(crate) async fn plan(global: &Global, output: Output, args: PlanArgs) -> Res
         }
         Err(Problem::Failure(failure)) => return Err(failure),
     };
-    output.note("planned without a language model: check it before you run it");
     output.note(&draft.note);
     if output.format == Shape::Text {
         output.note(&format!("\n{}\n", text_of(&estimate)));

@@ -32,7 +32,10 @@ fn is_in_order(place: &Place, run: &str) {
     let of_run: Vec<&Value> =
         ledger["data"].as_array().unwrap().iter().filter(|row| row["run"] == run).collect();
     assert_eq!(of_run.len(), 1, "{ledger}");
-    assert_eq!(of_run[0]["steps"]["shaky"], 1, "{ledger}");
+    assert_eq!(of_run[0]["credits"], -1, "{ledger}");
+    let charged = shown["steps"].as_array().unwrap().iter().filter(|step| step["credits"] != 0);
+    let charged: Vec<_> = charged.map(|step| (&step["step"], &step["credits"])).collect();
+    assert_eq!(charged, [(&json!("shaky"), &json!(1))]);
     let balance = place.run(["credits", "balance", "--output", "json"]).json();
     assert_eq!(balance, json!({ "available": 999, "held": 0 }));
     place.run(["credits", "audit"]).exits(0);
