@@ -25,7 +25,7 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) data_dir: PathBuf,
-    /// Store to work on: sled:DIR, redb:DIR or memory: [default: sled in the data dir]
+    /// Store to work on: sled:DIR, redb:FILE or memory: [default: sled in the data dir]
     #[arg(long, global = true, env = "LEVQOR_STORE", value_name = "STORE", hide_env_values = true)]
     pub(crate) store: Option<StoreSpec>,
     /// Folder of further plugins and their grants (plugins.toml)
@@ -82,10 +82,10 @@ impl FromStr for StoreSpec {
         let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
         match (kind, rest) {
             ("memory", "") => Ok(Self::Memory),
-            ("sled" | "redb", "") => Err(format!("{kind} needs a folder: `{kind}:DIR`")),
+            ("sled" | "redb", "") => Err(format!("{kind} needs a place: `{kind}:PATH`")),
             ("sled", dir) => Ok(Self::Sled(dir.into())),
-            ("redb", dir) => Ok(Self::Redb(dir.into())),
-            _ => Err("a store is `sled:DIR`, `redb:DIR` or `memory:`".to_owned()),
+            ("redb", file) => Ok(Self::Redb(file.into())),
+            _ => Err("a store is `sled:DIR`, `redb:FILE` or `memory:`".to_owned()),
         }
     }
 }
