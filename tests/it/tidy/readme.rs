@@ -65,7 +65,7 @@ impl Verbs {
         }
         loop {
             let known = self.enums.get(&of)?;
-            let Some(verb) = words.next() else { return None };
+            let verb = words.next()?;
             match known.get(*verb) {
                 None => return Some(format!("`levqor` has no verb `{verb}` there")),
                 Some(None) => return None,
