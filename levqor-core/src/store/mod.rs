@@ -1,8 +1,8 @@
 //! The store port: an ordered map with atomic commits and bounded counters.
 //!
 //! What it is not: it knows no runs, no ledger, no SQL. Domain logic is written once, above; a
-//! backend is a few hundred lines and must pass [`conformance`], which any third-party store can
-//! run too.
+//! backend is a few hundred lines and must pass `conformance` (feature `testing`), which any
+//! third-party store can run too.
 //!
 //! ```text
 //!  decide (pure) ──▶ Batch { expect, set, delete, add } ──▶ Store::commit ──▶ durable | Conflict
