@@ -125,6 +125,9 @@ fn a_backup_moves_a_store() {
     place.run(["--data-dir", "other", "store", "import", "all.backup"]).exits(0);
     let list = |dir: &str| place.run(["--data-dir", dir, "runs", "list", "-o", "json"]).json();
     assert_eq!(list("other"), list(".levqor"));
+    place.run(["--store", "redb:third", "store", "import", "all.backup"]).exits(0);
+    let third = place.run(["--store", "redb:third", "runs", "list", "-o", "json"]).json();
+    assert_eq!(third, list(".levqor"));
     place.run(["--data-dir", "other", "store", "verify"]).exits(0);
     place.run(["--data-dir", "other", "store", "import", "all.backup"]).exits(4);
     let mut bytes = std::fs::read(place.dir.path().join("all.backup")).unwrap();
