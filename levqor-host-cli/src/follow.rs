@@ -162,7 +162,12 @@ pub(crate) fn conclude(session: &Session, run: RunId, end: End) -> Result<()> {
         }),
         End::Finished { status, error, .. } => {
             let error = error.unwrap_or_else(|| ended(status));
-            let help = format!("levqor explain {}\n      go on with: {}", error.code, again());
+            let again = format!("go on with: {}", again());
+            let help = match crate::explain::find(&error.code) {
+                // A connector's own codes are its author's to explain.
+                None => again,
+                Some(known) => format!("levqor explain {}\n      {again}", known.code),
+            };
             Err(failed(error.code.clone(), told(&error)).help(help))
         }
         End::Paused { error } => {

@@ -133,11 +133,6 @@ impl Progress {
             }
             Event::RunPaused { error } => self.paused = Some(error.clone()),
             Event::RunUnpaused { .. } => self.paused = None,
-            Event::RunFinished { .. } => {
-                if let Some(bar) = &self.bar {
-                    bar.finish_and_clear();
-                }
-            }
             _ => {}
         }
     }
@@ -222,6 +217,15 @@ impl Progress {
             Some(bar) if !output::stderr_has_colour() => bar.println(output::plain(&line)),
             Some(bar) => bar.println(line),
             None => say(line.trim_end()),
+        }
+    }
+}
+
+impl Drop for Progress {
+    /// However it ended, no half-drawn bar stays.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

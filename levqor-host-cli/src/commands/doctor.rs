@@ -105,9 +105,8 @@ async fn session(global: &Global, output: Output) -> Vec<Finding> {
     let counted = format!("{} connectors, {} blocked", plugins.len(), blocked.len());
     found.push(finding("plugins", State::Good, counted));
     for plugin in blocked {
-        let why = plugin.blocked.clone().unwrap_or_default();
-        let first = why.lines().next().unwrap_or_default();
-        found.push(finding("plugin", State::Optional, format!("{}: {first}", plugin.name)));
+        let detail = format!("{0} is blocked: levqor plugins show {0}", plugin.name);
+        found.push(finding("plugin", State::Optional, detail));
     }
     for refusal in session.registry.refusals() {
         found.push(finding("plugin", State::Bad, format!("{}: {}", refusal.what, refusal.why)));

@@ -35,7 +35,7 @@ fn a_run_that_fails_is_1_and_says_what_to_do() {
     let file = place.file("fails.yaml", FAILS);
     let done = place.run(["run", &file]);
     assert_eq!(done.exits(1), "");
-    for words in ["it will not", "levqor explain", "run --resume run_"] {
+    for words in ["it will not", "echo.permanent", "run --resume run_"] {
         assert!(done.stderr().contains(words), "{words} in {}", done.stderr());
     }
     let failed = place.run(["runs", "list", "--status", "failed", "--output", "json"]).json();

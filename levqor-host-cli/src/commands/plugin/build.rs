@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use levqor_connectors::builtin::{Lock, Locked, source_hash};
 use levqor_connectors::sandbox::{HostOptions, LoadError, Plugin, PluginHost};
+use levqor_core::connector::Manifest;
 use levqor_core::ids::ContentHash;
 use serde_json::json;
 
@@ -61,6 +62,7 @@ fn tell(output: Output, plugin: &Plugin, path: &Path, bytes: usize) -> Result<()
 /// One built-in component as it is written.
 struct Component {
     locked: Locked,
+    package: String,
     bytes: Vec<u8>,
     manifest: String,
     plugin: Plugin,
@@ -76,14 +78,22 @@ async fn build_all(output: Output, all: &Path, args: &BuildArgs) -> Result<()> {
     let lock = Lock::new(made.iter().map(|c| c.locked.clone()).collect());
     let lock = lock.to_toml().map_err(|e| Failure::new(Exit::Refused, "plugin.builtin", e))?;
     let mut files: Vec<(PathBuf, &[u8])> = vec![(out.join(LOCK_FILE), lock.as_bytes())];
-    for Component { locked, bytes, manifest, .. } in &made {
+    let mut renewed = Vec::new();
+    for Component { locked, package, bytes, manifest, plugin } in &made {
         files.push((out.join(format!("{}.wasm", locked.name)), bytes));
-        files.push((out.join(format!("{}.manifest.json", locked.name)), manifest.as_bytes()));
+        let path = out.join(format!("{}.manifest.json", locked.name));
+        if !says(&path, plugin) {
+            renewed.push(package.as_str());
+            files.push((path, manifest.as_bytes()));
+        }
     }
     if args.check {
         return compare(output, &files);
     }
     files.iter().try_for_each(|(path, bytes)| write(path, bytes))?;
+    if args.out.is_none() && !renewed.is_empty() {
+        cargo::bless(all, &renewed)?;
+    }
     for one in &made {
         let path = out.join(format!("{}.wasm", one.locked.name));
         tell(output, &one.plugin, &path, one.bytes.len())?;
@@ -105,7 +115,14 @@ async fn component(all: &Path, built: &Built, rustc: &str) -> Result<Component> 
         sources,
         rustc: rustc.to_owned(),
     };
-    Ok(Component { locked, bytes, manifest: manifest + "\n", plugin })
+    let package = built.package.clone();
+    Ok(Component { locked, package, bytes, manifest: manifest + "\n", plugin })
+}
+
+/// Whether the manifest beside a component says what the component says, in whatever order.
+fn says(path: &Path, plugin: &Plugin) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    serde_json::from_str::<Manifest>(&text).is_ok_and(|manifest| manifest == *plugin.manifest())
 }
 
 /// Names every file that is not what was just built.
