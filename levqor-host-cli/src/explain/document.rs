@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         "document.id",
-        "An id is empty, too long, or has another character than a-z A-Z 0-9 _ - .",
+        "An id is empty, too long, or has another character than a-z A-Z 0-9 . _ -",
         CHECK,
     ),
     (

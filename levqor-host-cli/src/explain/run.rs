@@ -22,6 +22,7 @@ pub(super) const ROWS: &[Row] = &[
         "The input does not fit the pipeline's input_schema",
         "Give what it asks for: levqor run FILE --input KEY=TEXT",
     ),
+    ("run.input_too_deep", "A run's input is nested at most 64 deep", SPLIT),
     ("run.input_too_large", "A run's input has at most 1 MiB", SPLIT),
     ("run.bad_priority", "A priority is 1 (first) to 5 (last)", "levqor run FILE --priority 3"),
     ("run.busy", "The run changes faster than the request", "Try again"),
@@ -42,6 +43,8 @@ pub(super) const ROWS: &[Row] = &[
         "levqor runs resume RUN --max-credits N",
     ),
     ("run.ended", "The run has ended and cannot change any more", SHOW),
+    ("run.form_too_deep", "What was filled in is nested more than 64 deep", SPLIT),
+    ("run.form_too_large", "What was filled in is larger than a run's input may be", SPLIT),
     (
         "run.form_invalid",
         "What was filled in does not fit the approval's form_schema",
@@ -97,6 +100,7 @@ pub(super) const ROWS: &[Row] = &[
         "for_each got something that is not a list",
         "Look at what the expression yields: levqor runs show RUN --journal",
     ),
+    ("step.output_too_deep", "A step's output is nested at most 64 deep", SPLIT),
     ("step.output_too_large", "A step's output has at most 16 MiB", SPLIT),
     (
         "step.rejected",
