@@ -3,4 +3,8 @@
 //! Nothing here is part of the product. The binaries (`sim`, `kill`, `bench`) print what they find;
 //! `it/main.rs` runs short versions of them as tests.
 
+pub mod bench;
+pub mod check;
+pub mod sim;
 
+pub mod stored;

@@ -1,0 +1,118 @@
+//! `bench w1|w2|call|sleepers`: what a run, a call and a sleeper cost here, one JSON line a figure.
+
+use clap::{Parser, ValueEnum};
+use levqor_tests::bench::load::{self, Failure};
+use levqor_tests::bench::output::pss_mib;
+use levqor_tests::bench::stores::Bench;
+use levqor_tests::bench::{Figure, disk, stores};
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// Runs of three steps, 64 in flight.
+    W1,
+    /// Runs of three steps, one at a time.
+    W2,
+    /// Calls of a plugin.
+    Call,
+    /// Runs that sleep, and W1 beside them.
+    Sleepers,
+}
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    what: What,
+    /// `sled:DIR`, `redb:DIR` or `memory:`.
+    #[arg(long, default_value = "sled:")]
+    store: String,
+    /// How many runs, calls or sleepers.
+    #[arg(long)]
+    runs: Option<usize>,
+    /// Runs in flight in W1.
+    #[arg(long, default_value_t = 64)]
+    in_flight: usize,
+}
+
+fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(&arguments))
+}
+
+async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let What::Call = arguments.what {
+        return call(arguments).await;
+    }
+    let bench = stores::open(&arguments.store)?;
+    if let Some(dir) = &bench.dir {
+        let mut times = disk::fdatasyncs(dir)?;
+        let whole: std::time::Duration = times.iter().sum();
+        let per_second = (times.len() as f64 / whole.as_secs_f64()).round();
+        let figure = Figure::new("disk", &bench.kind).with("fdatasync_s", per_second);
+        figure.percentiles("ms", &mut times).print();
+    }
+    match arguments.what {
+        What::W1 => w1(&bench, arguments.runs.unwrap_or(2_000), arguments.in_flight).await?,
+        What::W2 => w2(&bench, arguments.runs.unwrap_or(500)).await?,
+        What::Sleepers => sleepers(&bench, arguments.runs.unwrap_or(100_000)).await?,
+        What::Call => {}
+    }
+    bench.remove();
+    Ok(())
+}
+
+async fn w1(bench: &Bench, runs: usize, in_flight: usize) -> Result<(), Failure> {
+    let serving = load::serve(bench.store.clone()).await?;
+    print_w1("w1", bench, &serving, runs, in_flight).await?;
+    serving.stop().await;
+    Ok(())
+}
+
+async fn print_w1(
+    name: &str,
+    bench: &Bench,
+    serving: &load::Serving,
+    runs: usize,
+    in_flight: usize,
+) -> Result<(), Failure> {
+    load::closed_loop(&serving.engine, runs / 10 + 1, in_flight).await?;
+    let (whole, mut times) = load::closed_loop(&serving.engine, runs, in_flight).await?;
+    let runs_s = (runs as f64 / whole.as_secs_f64()).round();
+    Figure::new(name, &bench.kind)
+        .with("runs", runs)
+        .with("in_flight", in_flight)
+        .with("runs_s", runs_s)
+        .with("steps_s", runs_s * 3.0)
+        .percentiles("ms", &mut times)
+        .with("pss_mib", pss_mib())
+        .print();
+    Ok(())
+}
+
+async fn w2(bench: &Bench, runs: usize) -> Result<(), Failure> {
+    let serving = load::serve(bench.store.clone()).await?;
+    load::closed_loop(&serving.engine, runs / 10 + 1, 1).await?;
+    let (_, mut times) = load::closed_loop(&serving.engine, runs, 1).await?;
+    Figure::new("w2", &bench.kind).with("runs", runs).percentiles("ms", &mut times).print();
+    serving.stop().await;
+    Ok(())
+}
+
+async fn sleepers(bench: &Bench, runs: usize) -> Result<(), Failure> {
+    let serving = load::serve(bench.store.clone()).await?;
+    print_w1("w1_before_sleepers", bench, &serving, 2_000, 64).await?;
+    let begun = std::time::Instant::now();
+    load::sleepers(&serving.engine, runs).await?;
+    let runs_s = (runs as f64 / begun.elapsed().as_secs_f64()).round();
+    Figure::new("sleepers", &bench.kind)
+        .with("runs", runs)
+        .with("runs_s", runs_s)
+        .with("pss_mib", pss_mib())
+        .print();
+    print_w1("w1_beside_sleepers", bench, &serving, 2_000, 64).await?;
+    serving.stop().await;
+    Ok(())
+}
+
+async fn call(_: &Arguments) -> Result<(), Failure> {
+    Err("this build has no plugin host".into())
+}
