@@ -17,6 +17,8 @@ use crate::stored::{self, Place};
 pub struct Model {
     /// Every run that was committed.
     pub runs: BTreeMap<RunId, RunModel>,
+    /// Whether several engines may work on the store.
+    pub shared: bool,
     /// Pipelines that runs may be pinned to.
     pub pipelines: HashMap<ContentHash, Arc<Pipeline>>,
     /// Of each organization: what came from outside, what is held, what was captured.
@@ -115,7 +117,7 @@ impl Model {
                 };
                 let pipeline = self.pipelines.get(&header.hash).cloned();
                 let pipeline = pipeline.ok_or_else(|| format!("{run}: an unknown version"))?;
-                let model = RunModel::new(run, organization, by, header, record, pipeline)?;
+                let model = RunModel::new(run, organization, by, header, record, pipeline, self.shared)?;
                 self.runs.insert(run, model);
                 (0, 0)
             }

@@ -29,6 +29,8 @@ pub struct RunModel {
     pub state: RunState,
     /// Labels it was started with.
     pub labels: BTreeMap<String, String>,
+    /// Whether several engines may work on the store.
+    shared: bool,
     /// Whether it continues or replays another run.
     pub continues: bool,
     /// Approvals that wait, by step id.
@@ -55,6 +57,7 @@ impl RunModel {
         header: &Header,
         record: &JournalRecord,
         pipeline: Arc<Pipeline>,
+        shared: bool,
     ) -> Result<Self, String> {
         let Some(Event::RunStarted(started)) = record.events.first() else {
             return Err(format!("{run}: its journal does not begin at its start"));
@@ -67,6 +70,7 @@ impl RunModel {
             organization: organization.to_owned(),
             header: Header { seq: 0, epoch: 0, lease: None, ..header.clone() },
             by,
+            shared,
             state: RunState::new(run, id, pipeline, (**started).clone()),
             labels: started.labels.clone(),
             continues: started.origin.is_some(),
@@ -145,7 +149,8 @@ impl RunModel {
         }
         self.epoch = record.epoch;
         let calls = record.events.iter().any(is_of_driver);
-        let leased = before.lease.as_ref().is_some_and(|l| l.until > record.at);
+        // A store of one's own is taken over at once: nobody else can be alive.
+        let leased = self.shared && before.lease.as_ref().is_some_and(|l| l.until > record.at);
         if calls && leased && by != self.by && header.epoch == before.epoch {
             return Err(format!("{id}: engine {by} drove it under another's lease"));
         }

@@ -61,7 +61,6 @@ struct Chaos {
 /// One seed's history.
 #[derive(Debug)]
 pub struct World {
-    pub(super) seed: u64,
     pub(super) options: Options,
     pub(super) rng: Rng,
     pub(super) exec: Exec,
@@ -100,6 +99,7 @@ impl World {
         let count = 1 + rng.below(4);
         let pipelines: Vec<_> = (0..count).filter_map(|_| rng.pick(&PIPELINES).cloned()).collect();
         let mut model = Model::default();
+        model.shared = shared;
         model.pipelines.extend(pipelines.iter().map(|p| (p.hash(), p.clone())));
         let setting = Setting {
             store,
@@ -123,7 +123,6 @@ impl World {
             unavailable_tenths: some(20, 4),
         };
         Self {
-            seed,
             options,
             exec: Exec::default(),
             slots: (0..=usize::from(shared)).map(|_| Slot::empty()).collect(),
