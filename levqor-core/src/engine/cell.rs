@@ -112,30 +112,8 @@ pub(crate) async fn commit(
     now: Timestamp,
 ) -> Result<(), CommitError> {
     let (batch, header) = transition(inner, organization, live, events, hold, now, None);
-    let record_key = codec::journal_key(live.state.id(), live.header.seq);
-    let written = batch.set.iter().find(|(k, _)| *k == record_key).map(|(_, v)| v.clone());
     let committed = match inner.store.commit(batch).await {
-        Err(CommitError::Unknown) => {
-            // Ours if the journal holds exactly our record under our epoch.
-            let key = if header.status.is_final() {
-                codec::done_key(organization, live.state.id())
-            } else {
-                codec::live_key(organization, live.state.id())
-            };
-            let found =
-                inner.store.get(&[record_key, key]).await.map_err(|_| CommitError::Unknown)?;
-            match (&found[..], written) {
-                ([Some(record), Some(head)], Some(written)) if record.value == written => {
-                    head.revision
-                }
-                ([Some(_), _], _) => {
-                    return Err(CommitError::Conflict {
-                        key: codec::live_key(organization, live.state.id()),
-                    });
-                }
-                _ => return Err(CommitError::Unknown),
-            }
-        }
+        Err(CommitError::Unknown) => written(inner, organization, live.state.id(), &header).await?,
         other => other?.revision,
     };
     live.header = header;
@@ -143,6 +121,28 @@ pub(crate) async fn commit(
     live.leased = hold == Hold::Lease;
     inner.committed(live.state.id(), live.header.seq);
     Ok(())
+}
+
+/// After an unknown outcome: the revision of our header where it stands as we wrote it. Where
+/// another one stands, ours may have been applied and replaced since; what was read last is no
+/// longer true either way. The journal cannot tell: two engines that take over a run in the same
+/// millisecond write the same record.
+async fn written(
+    inner: &Inner,
+    organization: &Organization,
+    run: RunId,
+    header: &Header,
+) -> Result<Revision, CommitError> {
+    let key = if header.status.is_final() {
+        codec::done_key(organization, run)
+    } else {
+        codec::live_key(organization, run)
+    };
+    let found = inner.store.get(std::slice::from_ref(&key)).await;
+    match found.map_err(|_| CommitError::Unknown)?.pop().flatten() {
+        Some(record) if record.value == codec::write_header(header) => Ok(record.revision),
+        _ => Err(CommitError::Conflict { key }),
+    }
 }
 
 /// The batch of a transition and the header it writes. `first` says that the run is new, and its

@@ -260,28 +260,30 @@ impl Inner {
     /// Changes a run that a driver of this engine holds; `false` when it let go in between.
     async fn change_active(&self, cell: &Arc<Cell>, decide: &Change<'_>) -> Result<bool, Error> {
         let mut guard = cell.live.lock().await;
-        let Some(live) = guard.as_mut() else { return Ok(false) };
-        if live.state.status().is_final() {
+        let Some(held) = guard.as_ref() else { return Ok(false) };
+        if held.state.status().is_final() {
             return Err(ended());
         }
         let now = self.clock.now();
-        let mut next = live.state.clone();
+        let mut next = held.state.clone();
         let events = decide(&mut next, now)?;
+        // Taken out while the outcome is open: should the caller go away now, the driver finds
+        // nothing here and reads the run again.
+        let Some(mut live) = guard.take() else { return Ok(false) };
         live.state = next;
         let hold = if live.leased { Hold::Lease } else { Hold::Free };
-        match cell::commit(self, &cell.organization, live, events, hold, now).await {
+        let woken = Woken(cell);
+        let done = cell::commit(self, &cell.organization, &mut live, events, hold, now).await;
+        drop(woken);
+        match done {
             Ok(()) => {
                 if live.state.status().is_final() {
-                    self.run_ended(cell, live);
+                    self.run_ended(cell, &live);
                 }
-                cell.changed.notify_one();
+                *guard = Some(live);
                 Ok(true)
             }
-            Err(error) => {
-                *guard = None;
-                cell.changed.notify_one();
-                retryable(error)
-            }
+            Err(error) => retryable(error),
         }
     }
 
@@ -365,6 +367,15 @@ impl Inner {
             past.read(record.events);
         }
         past.checked()
+    }
+}
+
+/// Tells the driver to look again, also when the caller went away in the middle.
+struct Woken<'a>(&'a Cell);
+
+impl Drop for Woken<'_> {
+    fn drop(&mut self) {
+        self.0.changed.notify_one();
     }
 }
 

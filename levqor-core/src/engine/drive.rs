@@ -141,7 +141,9 @@ async fn turn(
         *guard = None;
         return Ok(Turn::Over);
     }
-    Ok(Turn::Wait(live.state.next_due()))
+    // Time moves nothing on while the run is paused or the engine stops: only calls end.
+    let still = live.state.paused.is_some() || inner.stopping();
+    Ok(Turn::Wait(if still { None } else { live.state.next_due() }))
 }
 
 /// After a refused commit the state ran ahead: load it again, or give up.
@@ -336,12 +338,21 @@ fn prepare(
         tokio::select! {
             biased;
             outcome = AssertUnwindSafe(connector.run_task(call)).catch_unwind() => {
-                outcome.unwrap_or_else(|_| internal("the connector panicked"))
+                outcome.unwrap_or_else(|_| panicked(info.idempotency))
             }
             () = late => timed_out(info.idempotency, timeout_ms),
         }
     }
     .boxed()
+}
+
+/// What was sent before the panic is not known.
+fn panicked(idempotency: Idempotency) -> Outcome {
+    let outcome = internal("the connector panicked");
+    match (outcome, idempotency) {
+        (Outcome::Failed { error }, Idempotency::Unsafe) => Outcome::Ambiguous { error },
+        (outcome, _) => outcome,
+    }
 }
 
 fn internal(message: &str) -> Outcome {

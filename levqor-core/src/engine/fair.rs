@@ -4,7 +4,7 @@
 //! first. A newcomer starts at the clock of the queue, so it neither waits behind another's backlog
 //! nor is paid for having been away.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::ids::{Organization, RunId};
 
@@ -14,7 +14,8 @@ pub(crate) const PRIORITIES: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct FairQueue {
     levels: [Level; PRIORITIES],
-    len: usize,
+    /// Every run that waits: a run found twice still waits once.
+    waiting: HashSet<RunId>,
 }
 
 #[derive(Debug, Default)]
@@ -29,13 +30,15 @@ struct Level {
 
 impl FairQueue {
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.waiting.len()
     }
 
     pub(crate) fn push(&mut self, organization: &Organization, run: RunId, priority: u8) {
         let index = usize::from(priority.clamp(1, PRIORITIES as u8)) - 1;
         let level = &mut self.levels[index];
-        self.len += 1;
+        if !self.waiting.insert(run) {
+            return;
+        }
         if let Some(line) = level.lines.get_mut(organization) {
             line.push_back(run);
             return;
@@ -59,7 +62,7 @@ impl FairQueue {
         level.now = level.now.max(start);
         let line = level.lines.get_mut(&organization)?;
         let run = line.pop_front()?;
-        self.len -= 1;
+        self.waiting.remove(&run);
         if line.is_empty() {
             level.lines.remove(&organization);
             level.clocks.insert(organization.clone(), start + 1);

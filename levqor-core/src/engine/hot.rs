@@ -70,6 +70,23 @@ impl Hot {
         }
     }
 
+    /// Whether the run is parked here as its header says.
+    pub(crate) fn is_parked_as(
+        &self,
+        organization: &Organization,
+        run: RunId,
+        header: &Header,
+    ) -> bool {
+        let due = if header.status == crate::run::RunStatus::Paused { None } else { header.due };
+        let knows = |name: &Arc<str>| {
+            let waiting = self.waiting.get(&(organization.clone(), name.clone()));
+            waiting.is_some_and(|runs| runs.contains(&run))
+        };
+        self.parked.get(&run).is_some_and(|(at, _)| *at == due)
+            && !matches!(header.status, crate::run::RunStatus::Running)
+            && header.events.iter().all(knows)
+    }
+
     /// Takes a parked run off its timer; whether it was parked.
     pub(crate) fn unpark(&mut self, organization: &Organization, run: RunId, events: &[Arc<str>]) {
         if let Some((Some(due), _)) = self.parked.remove(&run) {

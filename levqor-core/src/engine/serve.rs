@@ -99,11 +99,12 @@ impl Engine {
 
     async fn drain(&self) -> Served {
         let inner = &self.inner;
-        let cells: Vec<Arc<Cell>> = {
+        let mut cells: Vec<Arc<Cell>> = {
             let mut hot = inner.hot.lock();
             hot.stopping = true;
             hot.active.values().cloned().collect()
         };
+        cells.sort_unstable_by_key(|cell| cell.run);
         *inner.spawner.lock() = None;
         for cell in cells {
             cell.changed.notify_one();
@@ -230,7 +231,9 @@ impl Inner {
 
     /// On a shared store: finds runs that others left or started, and renews our leases.
     async fn sweep(&self) -> Result<(), Error> {
-        let cells: Vec<Arc<Cell>> = self.hot.lock().active.values().cloned().collect();
+        let mut cells: Vec<Arc<Cell>> = self.hot.lock().active.values().cloned().collect();
+        // In the order of age: a simulation replays it.
+        cells.sort_unstable_by_key(|cell| cell.run);
         for cell in cells {
             let Ok(mut guard) = cell.live.try_lock() else { continue };
             let now = self.clock.now();
@@ -250,7 +253,7 @@ impl Inner {
         let mut range = crate::store::Key::of(crate::store::Table::Live).prefix();
         loop {
             let page = self.store.scan(&range, super::OPEN_PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let Some((last, _)) = page.last() else { break };
             range = range.after(&last.clone());
             for (key, record) in &page {
                 let (organization, run) = super::codec::read_run_key(key)?;
@@ -258,14 +261,44 @@ impl Inner {
                 self.adopt(&organization, run, &header);
             }
         }
+        self.leave_ended().await
+    }
+
+    /// Runs that hold a concurrency key here and that another engine has ended make room.
+    async fn leave_ended(&self) -> Result<(), Error> {
+        let inside: Vec<(Arc<str>, RunId, crate::store::Key)> = {
+            let hot = self.hot.lock();
+            let of = |key: &Arc<str>| key.split('/').next().and_then(|o| Organization::new(o).ok());
+            let mut inside = Vec::new();
+            for (key, line) in &hot.keys {
+                let runs = line.inside.iter().filter(|run| !hot.active.contains_key(run));
+                let done = runs.filter_map(|run| {
+                    Some((key.clone(), *run, super::codec::done_key(&of(key)?, *run)))
+                });
+                inside.extend(done);
+            }
+            inside.sort_unstable_by_key(|(_, run, _)| *run);
+            inside
+        };
+        for part in inside.chunks(super::OPEN_PAGE as usize) {
+            let keys: Vec<_> = part.iter().map(|(_, _, done)| done.clone()).collect();
+            let found = self.store.get(&keys).await?;
+            let mut hot = self.hot.lock();
+            for ((key, run, _), _) in part.iter().zip(found).filter(|(_, found)| found.is_some()) {
+                hot.leave_key(*run, key);
+            }
+        }
+        Ok(())
     }
 
     fn adopt(&self, organization: &Organization, run: RunId, header: &crate::run::Header) {
         let mut hot = self.hot.lock();
-        let known = hot.active.contains_key(&run) || hot.parked.contains_key(&run);
+        let known = hot.active.contains_key(&run) || hot.is_parked_as(organization, run, header);
         if known || self.leased_by_other(header) {
             return;
         }
+        // Another engine may have moved it on since it was parked here.
+        hot.unpark(organization, run, &[]);
         if let Some((key, limit)) = &header.concurrency {
             let begun = header.status != crate::run::RunStatus::Queued;
             if !begun && !hot.enter_key(run, key, *limit) {

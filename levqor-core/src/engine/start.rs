@@ -227,7 +227,9 @@ impl Inner {
         let enters = self.enter_concurrency(start, run, concurrency.as_ref())?;
         let cell = Cell::new(start.organization.clone(), run, None);
         let claimed = enters && start.delay_until.is_none() && self.claim_at_start(&cell);
+        let mut leaving = Leaving { inner: self, cell: &cell, armed: true };
         let begun = self.begin(start, live, &cell, claimed, now, along).await;
+        leaving.armed = false;
         if begun.is_err() {
             let mut hot = self.hot.lock();
             hot.clear_active(&cell);
@@ -269,7 +271,16 @@ impl Inner {
         merge(&mut batch, along);
         let (sender, receiver) = oneshot::channel();
         self.hot.lock().watchers.entry(cell.run).or_default().push(sender);
-        let committed = self.commit_start(batch, &start.organization, cell.run).await?;
+        let committed =
+            self.commit_start(batch, &start.organization, cell.run, &header).await?;
+        let Some(committed) = committed else {
+            // Accepted, and somebody has changed it since: whoever drives it reads it first.
+            self.hot.lock().watchers.remove(&cell.run);
+            self.driver_over(cell);
+            self.hot.lock().ready.push(&start.organization, cell.run, header.priority);
+            self.wake.notify_one();
+            return Ok(None);
+        };
         (live.header, live.revision, live.leased) = (header, committed, claimed);
         self.committed(cell.run, live.header.seq);
         if live.state.status().is_final() {
@@ -286,19 +297,24 @@ impl Inner {
         Ok(Some(receiver))
     }
 
+    /// The revision of the new header; `None` when the run is accepted and its header has changed
+    /// since.
     async fn commit_start(
         &self,
         batch: Batch,
         organization: &Organization,
         run: RunId,
-    ) -> Result<Revision, Error> {
+        header: &Header,
+    ) -> Result<Option<Revision>, Error> {
         match self.store.commit(batch).await {
-            Ok(committed) => Ok(committed.revision),
+            Ok(committed) => Ok(Some(committed.revision)),
             Err(CommitError::Unknown) => {
                 // The id is new: if a header stands there, it is ours.
                 let keys = [codec::live_key(organization, run), codec::done_key(organization, run)];
                 let found = self.store.get(&keys).await?.into_iter().flatten().next();
-                found.map(|r| r.revision).ok_or(Error::Commit(CommitError::Unknown))
+                let found = found.ok_or(Error::Commit(CommitError::Unknown))?;
+                let same = found.value == codec::write_header(header);
+                Ok(same.then_some(found.revision))
             }
             Err(CommitError::Bound { counter, value })
                 if &*counter.slot == crate::ledger::AVAILABLE =>
@@ -367,6 +383,28 @@ impl Inner {
                 self.cancel_in_background(&start.organization, line);
                 Ok(false)
             }
+        }
+    }
+}
+
+/// A caller between claiming a slot and handing the run to a driver. Should it go away there (its
+/// connection is closed, its future dropped), the run may be stored or not: the queue finds out.
+struct Leaving<'a> {
+    inner: &'a Inner,
+    cell: &'a Arc<Cell>,
+    armed: bool,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            let mut hot = self.inner.hot.lock();
+            hot.clear_active(self.cell);
+            hot.watchers.remove(&self.cell.run);
+            let priority = super::DEFAULT_PRIORITY;
+            hot.ready.push(&self.cell.organization, self.cell.run, priority);
+            drop(hot);
+            self.inner.wake.notify_one();
         }
     }
 }

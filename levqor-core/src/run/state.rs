@@ -258,15 +258,19 @@ impl RunState {
             Node::Waiting { due, .. } => sooner(*due),
             _ => {}
         });
-        deadlines(&self.main, &mut sooner);
-        if let Some(frame) = &self.on_failure {
-            deadlines(frame, &mut sooner);
+        match &self.on_failure {
+            None => deadlines(&self.main, &mut sooner),
+            Some(frame) => deadlines(frame, &mut sooner),
         }
         due
     }
 }
 
 fn deadlines(frame: &Frame, sooner: &mut dyn FnMut(Option<Timestamp>)) {
+    // What stands beside a failure is abandoned: its deadlines mean nothing any more.
+    if matches!(frame.status(), FrameStatus::Failed(_)) {
+        return;
+    }
     for node in &frame.nodes[frame.cursor.min(frame.nodes.len())..] {
         if let Node::Inside(inside) = node {
             sooner(inside.deadline);

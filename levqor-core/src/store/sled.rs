@@ -30,12 +30,21 @@ pub struct SledOptions {
     /// Whether opening reads every record and compares with what the last group left behind. It
     /// takes about a second per million records; without it damage is found when it is read.
     pub scrub: bool,
+    /// Acknowledges without writing anything out: a bug to plant, for a test of crashes to find.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub unflushed: bool,
 }
 
 impl Default for SledOptions {
     /// 128 MiB of cache, and a scrub.
     fn default() -> Self {
-        Self { cache_bytes: 128 * 1024 * 1024, scrub: true }
+        Self {
+            cache_bytes: 128 * 1024 * 1024,
+            scrub: true,
+            #[cfg(feature = "testing")]
+            unflushed: false,
+        }
     }
 }
 
@@ -60,7 +69,12 @@ impl SledStore {
     /// # Errors
     /// As [`SledStore::open`].
     pub fn open_with(path: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
-        let disk = SledDisk::open(path.as_ref(), options.cache_bytes)?;
+        #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "set by a test only"))]
+        let mut disk = SledDisk::open(path.as_ref(), options.cache_bytes)?;
+        #[cfg(feature = "testing")]
+        {
+            disk.unflushed = options.unflushed;
+        }
         Ok(Self { inner: GroupStore::open(disk, options.scrub, "levqor-sled")? })
     }
 
@@ -121,6 +135,8 @@ struct SledDisk {
     data: File,
     witness: Witness,
     path: PathBuf,
+    #[cfg(feature = "testing")]
+    unflushed: bool,
 }
 
 impl SledDisk {
@@ -138,7 +154,14 @@ impl SledDisk {
                 dir.sync_all().map_err(|e| unavailable(path, &e))?;
             }
         }
-        Ok(Self { tree, data, witness, path: path.to_owned() })
+        Ok(Self {
+            tree,
+            data,
+            witness,
+            path: path.to_owned(),
+            #[cfg(feature = "testing")]
+            unflushed: false,
+        })
     }
 }
 
@@ -191,6 +214,10 @@ impl Disk for SledDisk {
             }
         }
         self.tree.apply_batch(batch).map_err(from_sled)?;
+        #[cfg(feature = "testing")]
+        if self.unflushed {
+            return Ok(());
+        }
         self.tree.flush().map_err(from_sled)?;
         self.data.sync_data().map_err(|e| unavailable(&self.path, &e))?;
         self.witness.write(sequence).map_err(|e| unavailable(&self.path, &e))
