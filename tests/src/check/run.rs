@@ -33,8 +33,8 @@ pub struct RunModel {
     shared: bool,
     /// Whether it continues or replays another run.
     pub continues: bool,
-    /// Approvals that wait, by step id.
-    pub approvals: BTreeSet<Arc<str>>,
+    /// Approvals that wait.
+    pub approvals: BTreeMap<At, Arc<str>>,
     /// Events it waits for.
     pub events: BTreeSet<Arc<str>>,
     paused: bool,
@@ -43,6 +43,8 @@ pub struct RunModel {
     open_holds: BTreeMap<(At, u32), u64>,
     attempts: BTreeMap<At, Attempts>,
     waits: BTreeMap<At, (Timestamp, bool)>,
+    /// Ids of steps that were called.
+    names: BTreeMap<At, Arc<str>>,
 }
 
 impl RunModel {
@@ -59,6 +61,21 @@ impl RunModel {
         pipeline: Arc<Pipeline>,
         shared: bool,
     ) -> Result<Self, String> {
+        let mut model = Self::begin(run, organization, by, header, record, pipeline, shared)?;
+        let rest = JournalRecord { events: record.events[1..].to_vec(), ..record.clone() };
+        model.commit(by, header, Some(&rest))?;
+        Ok(model)
+    }
+
+    fn begin(
+        run: RunId,
+        organization: &str,
+        by: u32,
+        header: &Header,
+        record: &JournalRecord,
+        pipeline: Arc<Pipeline>,
+        shared: bool,
+    ) -> Result<Self, String> {
         let Some(Event::RunStarted(started)) = record.events.first() else {
             return Err(format!("{run}: its journal does not begin at its start"));
         };
@@ -66,7 +83,7 @@ impl RunModel {
             return Err(format!("{run}: started with another version than its header says"));
         }
         let id = Organization::new(organization).map_err(|e| e.to_string())?;
-        let mut model = Self {
+        Ok(Self {
             organization: organization.to_owned(),
             header: Header { seq: 0, epoch: 0, lease: None, ..header.clone() },
             by,
@@ -74,7 +91,7 @@ impl RunModel {
             state: RunState::new(run, id, pipeline, (**started).clone()),
             labels: started.labels.clone(),
             continues: started.origin.is_some(),
-            approvals: BTreeSet::new(),
+            approvals: BTreeMap::new(),
             events: BTreeSet::new(),
             paused: false,
             epoch: 0,
@@ -82,10 +99,49 @@ impl RunModel {
             open_holds: BTreeMap::new(),
             attempts: BTreeMap::new(),
             waits: BTreeMap::new(),
-        };
-        let rest = JournalRecord { events: record.events[1..].to_vec(), ..record.clone() };
-        model.commit(by, header, Some(&rest))?;
+            names: BTreeMap::new(),
+        })
+    }
+
+    /// A run as its whole journal and its last header say.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn replay(
+        run: RunId,
+        organization: &str,
+        header: &Header,
+        journal: &[JournalRecord],
+        pipeline: Arc<Pipeline>,
+    ) -> Result<Self, String> {
+        let first = journal.first().ok_or_else(|| format!("{run}: no journal"))?;
+        let mut model = Self::begin(run, organization, 0, header, first, pipeline, false)?;
+        for (index, record) in journal.iter().enumerate() {
+            for event in &record.events[usize::from(index == 0)..] {
+                model.event(event, record.at).map_err(|e| format!("{run}: {e}"))?;
+                model.state.apply(event).map_err(|e| format!("{run}: {e}"))?;
+            }
+        }
+        model.compare(header)?;
+        model.header = header.clone();
         Ok(model)
+    }
+
+    /// Attempts so far of a step of the document itself, by its id.
+    #[must_use]
+    pub fn attempts_of(&self, step: &str) -> u32 {
+        self.step(step).map_or(0, |attempts| attempts.last)
+    }
+
+    /// Whether a step of the document itself has succeeded.
+    #[must_use]
+    pub fn has_succeeded(&self, step: &str) -> bool {
+        self.step(step).is_some_and(|attempts| attempts.succeeded)
+    }
+
+    fn step(&self, step: &str) -> Option<&Attempts> {
+        let at = self.names.iter().find(|(_, name)| &***name == step).map(|(at, _)| at)?;
+        self.attempts.get(at)
     }
 
     /// Credits in open holds, by this count.
@@ -164,7 +220,8 @@ impl RunModel {
 
     fn event(&mut self, event: &Event, now: Timestamp) -> Result<(), String> {
         match event {
-            Event::AttemptOpened { at, attempt, hold, .. } => {
+            Event::AttemptOpened { at, attempt, hold, step, .. } => {
+                self.names.entry(at.clone()).or_insert_with(|| step.clone());
                 if self.paused {
                     return Err(format!("a step began at {at:?} while the run was paused"));
                 }
@@ -193,16 +250,21 @@ impl RunModel {
                     self.close(at, attempt)?;
                 }
                 self.waits.remove(at);
+                self.approvals.remove(at);
+            }
+            Event::StepFailed { at, .. } => {
+                self.waits.remove(at);
+                self.approvals.remove(at);
             }
             Event::StepWaiting { at, step, waits_for, due } => self.wait(at, step, waits_for, *due),
-            Event::StepSucceeded { at, step, .. } => {
+            Event::StepSucceeded { at, .. } => {
                 if let Some((due, sleeps)) = self.waits.remove(at)
                     && sleeps
                     && due > now
                 {
                     return Err(format!("the sleep at {at:?} ended before it was due"));
                 }
-                self.approvals.remove(step);
+                self.approvals.remove(at);
                 self.succeed(at)?;
             }
             Event::StepReused { at, .. } => self.succeed(at)?,
@@ -223,7 +285,7 @@ impl RunModel {
         use levqor_core::run::WaitFor;
         match waits_for {
             WaitFor::Approval(_) => {
-                self.approvals.insert(step.clone());
+                self.approvals.insert(at.clone(), step.clone());
             }
             WaitFor::Event(name) => {
                 self.events.insert(name.clone());

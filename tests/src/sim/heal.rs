@@ -60,13 +60,8 @@ impl World {
                 self.look();
                 continue;
             }
-            if !self.next_moment() {
-                // Nothing is due: only a person can help, if anything is waited for.
-                self.setting.clock.set(look);
-                let waiting = self.model.runs.values().any(|m| m.header.status.is_final());
-                if look.since_ms(begun) > 60_000 || !waiting {
-                    return Err(format!("nothing moves these runs on: {:?}", self.open_runs()));
-                }
+            if !self.next_moment(look) {
+                self.set_clock(look);
             }
         }
         self.settle()?;
@@ -107,7 +102,7 @@ impl World {
                         let _ = engine.resume(&organization, run, Some(1_000_000)).await;
                     }));
                 } else if !model.header.status.is_final() {
-                    for step in &model.approvals {
+                    for step in model.approvals.values() {
                         let (engine, organization) = (engine.clone(), organization.clone());
                         let approval = decide(engine, organization, *run, step.to_string());
                         spawner(Box::pin(approval));

@@ -20,7 +20,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use docs::document;
-pub use mutant::Mutant;
+pub use mutant::{Mutant, Planted};
 pub use vendor::PANIC;
 
 /// How to run a seed.

@@ -24,6 +24,8 @@ use crate::check::Model;
 const DOCUMENTS: u64 = 400;
 /// Steps of the chaos at most.
 const CHAOS_TICKS: u64 = 1_500;
+/// Chaos in which nothing happens for so long is over: only housekeeping is left.
+const IDLE_MS: u64 = 60_000;
 /// When a history begins.
 const EPOCH: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -187,7 +189,7 @@ impl World {
             let ms = 1 + self.rng.below(60);
             self.set_clock(self.setting.clock.now().plus_ms(ms));
         } else if !self.poll()? {
-            return Ok(self.next_moment());
+            return Ok(self.next_moment(self.setting.clock.now().plus_ms(IDLE_MS)));
         }
         Ok(true)
     }
@@ -210,21 +212,23 @@ impl World {
         Ok(true)
     }
 
-    /// Moves to the next moment at which something happens.
-    pub(super) fn next_moment(&mut self) -> bool {
+    /// Moves to the next moment at which something happens; `false` where that is after `last`.
+    pub(super) fn next_moment(&mut self, last: Timestamp) -> bool {
         let now = self.setting.clock.now();
         let mut moments: Vec<Timestamp> = self.setting.clock.next_wake().into_iter().collect();
         for slot in &self.slots {
             moments.extend(slot.paused_until.filter(|until| *until > now));
             moments.extend(slot.down_until);
         }
-        let Some(next) = moments.into_iter().min() else { return false };
+        let Some(next) = moments.into_iter().min().filter(|next| *next <= last) else {
+            return false;
+        };
         // A sleeper of a paused engine is due already: let a little time pass.
         self.set_clock(if next > now { next } else { now.plus_ms(1) });
         true
     }
 
-    fn set_clock(&mut self, to: Timestamp) {
+    pub(super) fn set_clock(&mut self, to: Timestamp) {
         self.setting.clock.set(to);
         self.note(to.0.cast_unsigned());
         if self.options.trace {

@@ -1,0 +1,64 @@
+//! The kill loop: a real process on a real disk, killed at random instants, and a controller that
+//! looks at what is left.
+//!
+//! The worker's clients write down what they were told before they ask for more; a vendor writes
+//! down what was done to it. Both files outlive a SIGKILL, as the page cache does: it is the
+//! store's own buffers that are lost. A power cut is not tested here.
+
+pub mod audit;
+pub mod planted;
+pub mod worker;
+
+use std::path::{Path, PathBuf};
+
+use levqor_core::connector::{ActionManifest, Catalog, Idempotency, Manifest};
+use levqor_core::document::PipelineDocument;
+use levqor_core::pipeline::{Pipeline, compile};
+use serde_json::json;
+
+/// What both sides find in the folder of a loop.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The store's folder.
+    pub store: PathBuf,
+    /// A line for each request, written before it is made.
+    pub intents: PathBuf,
+    /// A line for each answer: the request and the run.
+    pub acks: PathBuf,
+    /// A line for each call that the vendor got: run, step, attempt, key.
+    pub effects: PathBuf,
+}
+
+impl Files {
+    /// The files of a folder.
+    #[must_use]
+    pub fn of(dir: &Path) -> Self {
+        Self {
+            store: dir.join("store"),
+            intents: dir.join("intents"),
+            acks: dir.join("acks"),
+            effects: dir.join("effects"),
+        }
+    }
+}
+
+/// The manifest of the vendor that counts.
+fn manifest() -> Manifest {
+    let keyed = ActionManifest { idempotency: Idempotency::Keyed, ..ActionManifest::default() };
+    Manifest::new("counter", "1.0.0").action("count", keyed)
+}
+
+/// Three calls and a nap: attempts, a timer and an end to be cut through.
+///
+/// # Errors
+/// When the document does not compile.
+fn pipeline(catalog: &Catalog) -> Result<std::sync::Arc<Pipeline>, String> {
+    let document = json!({"schema": "levqor/v1", "name": "counted", "steps": [
+        {"id": "a", "uses": "counter/count", "with": {"n": "${{ input.n }}"}},
+        {"id": "b", "uses": "counter/count", "with": {"n": "${{ steps.a.output.n }}"}},
+        {"id": "nap", "uses": "core/sleep", "with": {"for": "3ms"}},
+        {"id": "c", "uses": "counter/count", "with": {"n": "${{ steps.b.output.n }}"}},
+    ]});
+    let document = PipelineDocument::from_value(&document).map_err(|i| format!("{i:?}"))?;
+    compile(&document, None, catalog, &|_| None).map_err(|i| format!("{i:?}"))
+}
