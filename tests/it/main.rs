@@ -3,4 +3,8 @@
 #[cfg(all(test, feature = "plugins"))]
 mod cli;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod tidy;

@@ -237,11 +237,22 @@ impl Inner {
             if let Some((key, _)) = &concurrency {
                 hot.leave_key(run, key);
             }
-        } else if let (false, Some((key, _))) = (enters, &concurrency) {
+        } else if let (false, Some((key, limit))) = (enters, &concurrency) {
             let priority = start.priority.unwrap_or(start.pipeline.priority);
+            let organization = start.organization.clone();
             let mut hot = self.hot.lock();
-            let line = hot.keys.entry(key.clone()).or_default();
-            line.line.push_back((start.organization.clone(), run, priority));
+            // Whoever was inside may have left while this run was being stored.
+            if !hot.enter_key(run, key, *limit) {
+                let line = hot.keys.entry(key.clone()).or_default();
+                line.line.push_back((organization, run, priority));
+            } else if let Some(due) = start.delay_until {
+                hot.timers.insert((due, super::hot::TimerKey::Run(run, organization)));
+                hot.parked.insert(run, (Some(due), priority));
+                self.wake.notify_one();
+            } else {
+                hot.ready.push(&organization, run, priority);
+                self.wake.notify_one();
+            }
         }
         begun
     }
@@ -271,8 +282,7 @@ impl Inner {
         merge(&mut batch, along);
         let (sender, receiver) = oneshot::channel();
         self.hot.lock().watchers.entry(cell.run).or_default().push(sender);
-        let committed =
-            self.commit_start(batch, &start.organization, cell.run, &header).await?;
+        let committed = self.commit_start(batch, &start.organization, cell.run, &header).await?;
         let Some(committed) = committed else {
             // Accepted, and somebody has changed it since: whoever drives it reads it first.
             self.hot.lock().watchers.remove(&cell.run);

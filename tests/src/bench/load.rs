@@ -93,8 +93,8 @@ async fn one(engine: &Engine, pipeline: &Arc<Pipeline>) -> Result<Duration, Fail
     let handle = engine.start(Start::new(pipeline.clone(), json!({"v": 0}))).await?;
     let result = handle.wait().await?;
     let took = begun.elapsed();
-    let good = result.status == RunStatus::Succeeded
-        && result.output.as_deref() == Some(&json!({"v": 3}));
+    let good =
+        result.status == RunStatus::Succeeded && result.output.as_deref() == Some(&json!({"v": 3}));
     if good { Ok(took) } else { Err(format!("a run came to {result:?}").into()) }
 }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use levqor_core::testing::Rng;
+use levqor_tests::kill::Files;
 use levqor_tests::kill::audit::{self, Counts};
 use levqor_tests::kill::planted::{self, KillMutant};
 use levqor_tests::kill::worker::{self, Failure};
-use levqor_tests::kill::Files;
 use serde_json::json;
 
 #[derive(Debug, Parser)]
@@ -35,7 +35,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Role {
     /// The process that is killed.
-    Worker { dir: PathBuf, #[arg(long)] mutant: Option<KillMutant> },
+    Worker {
+        dir: PathBuf,
+        #[arg(long)]
+        mutant: Option<KillMutant>,
+    },
 }
 
 /// Kills after which a new store is begun: looking at a store takes longer as it grows.
@@ -53,7 +57,8 @@ fn main() -> std::process::ExitCode {
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "{error}");
             std::process::ExitCode::FAILURE
         }
     }

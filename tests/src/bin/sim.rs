@@ -71,7 +71,10 @@ fn main() -> std::process::ExitCode {
     });
     let seeds = next.load(Ordering::Relaxed).min(arguments.from + arguments.seeds) - arguments.from;
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{seeds} seeds in {seconds:.1} s, {:.2} ms each; {sums:?}", seconds * 1e3 / seeds as f64);
+    println!(
+        "{seeds} seeds in {seconds:.1} s, {:.2} ms each; {sums:?}",
+        seconds * 1e3 / seeds as f64
+    );
     exit(failed.load(Ordering::Relaxed), arguments.mutant.is_some())
 }
 
@@ -85,5 +88,9 @@ fn add(sums: &mut Report, report: &Report) {
 
 /// A planted bug must be found; anything else must not.
 fn exit(failed: bool, planted: bool) -> std::process::ExitCode {
-    if failed == planted { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
+    if failed == planted {
+        std::process::ExitCode::SUCCESS
+    } else {
+        std::process::ExitCode::FAILURE
+    }
 }

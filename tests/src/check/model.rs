@@ -117,7 +117,8 @@ impl Model {
                 };
                 let pipeline = self.pipelines.get(&header.hash).cloned();
                 let pipeline = pipeline.ok_or_else(|| format!("{run}: an unknown version"))?;
-                let model = RunModel::new(run, organization, by, header, record, pipeline, self.shared)?;
+                let model =
+                    RunModel::new(run, organization, by, header, record, pipeline, self.shared)?;
                 self.runs.insert(run, model);
                 (0, 0)
             }

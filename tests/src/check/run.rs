@@ -217,7 +217,6 @@ impl RunModel {
         Ok(())
     }
 
-
     fn event(&mut self, event: &Event, now: Timestamp) -> Result<(), String> {
         match event {
             Event::AttemptOpened { at, attempt, hold, step, .. } => {
@@ -323,11 +322,17 @@ impl RunModel {
             (a, b) => a == b,
         };
         if !same {
-            return Err(format!("{id}: its header says {:?}, its journal {folded:?}", header.status));
+            return Err(format!(
+                "{id}: its header says {:?}, its journal {folded:?}",
+                header.status
+            ));
         }
         let tally = self.state.tally();
         if tally != header.tally {
-            return Err(format!("{id}: its header counts {:?}, its journal {tally:?}", header.tally));
+            return Err(format!(
+                "{id}: its header counts {:?}, its journal {tally:?}",
+                header.tally
+            ));
         }
         if tally.open() != self.held() || tally.captured != self.captured {
             return Err(format!(

@@ -120,8 +120,7 @@ async fn runs(store: &dyn Store, catalog: &Catalog) -> Result<BTreeMap<RunId, Ru
                 return Err(format!("{key:?} is no header").into());
             };
             let header = stored::header(&record.value)?;
-            let keys: Vec<Key> =
-                (0..=header.seq).map(|seq| stored::journal_key(id, seq)).collect();
+            let keys: Vec<Key> = (0..=header.seq).map(|seq| stored::journal_key(id, seq)).collect();
             let mut found = store.get(&keys).await?;
             if found.pop().flatten().is_some() {
                 return Err(format!("{id} has more records than its header counts").into());
@@ -131,8 +130,7 @@ async fn runs(store: &dyn Store, catalog: &Catalog) -> Result<BTreeMap<RunId, Ru
                 let record = record.ok_or_else(|| format!("{id} lacks record {seq}"))?;
                 journal.push(stored::journal(id, seq, &record.value, &|_| None)?);
             }
-            let model =
-                RunModel::replay(id, &organization, &header, &journal, pipeline.clone())?;
+            let model = RunModel::replay(id, &organization, &header, &journal, pipeline.clone())?;
             if runs.insert(id, model).is_some() {
                 return Err(format!("{id} is live and ended").into());
             }

@@ -7,15 +7,15 @@
 //! What it is not: it does not simulate disks (the kill loop does), and it does not know how the
 //! engine works.
 
-mod client;
-mod docs;
-mod exec;
-mod heal;
-mod mutant;
-mod slot;
-mod store;
-mod vendor;
-mod world;
+pub mod client;
+pub mod docs;
+pub mod exec;
+pub mod heal;
+pub mod mutant;
+pub mod slot;
+pub mod store;
+pub mod vendor;
+pub mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -74,9 +74,7 @@ impl Planted {
                 return self.split(batch);
             }
             Mutant::HoldKept if releases && !captures => batch.add.clear(),
-            Mutant::CancelKeepsHold
-                if header.is_some_and(|h| h.status == RunStatus::Cancelled) =>
-            {
+            Mutant::CancelKeepsHold if header.is_some_and(|h| h.status == RunStatus::Cancelled) => {
                 batch.add.clear();
             }
             Mutant::ChargeTwice if captures => {
@@ -86,7 +84,9 @@ impl Planted {
             Mutant::NoBound => unbound(&mut batch),
             Mutant::DoubleFinish if ends => batch.delete.clear(),
             Mutant::EpochKept => edit_header(&mut batch, |h| h.epoch = h.epoch.min(1)),
-            Mutant::AttemptNumber => edit(&mut batch, Table::Journal, "\"attempt\":2", "\"attempt\":1"),
+            Mutant::AttemptNumber => {
+                edit(&mut batch, Table::Journal, "\"attempt\":2", "\"attempt\":1")
+            }
             Mutant::KeyForgotten => {
                 let is_key = |k: &Key| k.as_bytes().first() == Some(&(Table::Idempotency as u8));
                 batch.set.retain(|(k, _)| !is_key(k));

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use levqor_core::store::{
-    Batch, CommitError, Committed, Counter, Expect, Key, KeyRange, MemoryStore, Record, Snapshot, Store,
-    StoreError,
+    Batch, CommitError, Committed, Counter, Expect, Key, KeyRange, MemoryStore, Record, Snapshot,
+    Store, StoreError,
 };
 use levqor_core::testing::{ManualClock, Rng};
 use levqor_core::time::Clock;

@@ -166,7 +166,8 @@ impl World {
             let entry = entry.map_err(|e| e.to_string())?;
             let organization = organization(index);
             let store = self.setting.store.handle(Group::MAX, false);
-            let posting = ledger::posting_batch(&organization, &entry).map_err(|e| e.to_string())?;
+            let posting =
+                ledger::posting_batch(&organization, &entry).map_err(|e| e.to_string())?;
             let done = store.shared.inner_commit(posting);
             done.map_err(|e| format!("a grant failed: {e}"))?;
         }
@@ -325,7 +326,8 @@ impl World {
         let Some((index, request)) = request.and_then(|i| Some((i, requests.get(i)?))) else {
             return Err(format!("{run}: nobody asked for it"));
         };
-        if model.organization != request.organization.as_str() || model.header.hash != request.hash {
+        if model.organization != request.organization.as_str() || model.header.hash != request.hash
+        {
             return Err(format!("{run}: not what request {index} asked for"));
         }
         if let Some(other) = self.started.insert(index, run) {
