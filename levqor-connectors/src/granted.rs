@@ -234,6 +234,7 @@ impl Broker for GrantedBroker {
     async fn send(&self, scope: &Scope, request: Request) -> Result<Response, HttpError> {
         let sent = self.request(scope, &request).await;
         if let Err(HttpError::Denied(why)) = &sent {
+            scope.note_denied();
             let (connector, run, step) = (&self.connector, scope.run, &scope.step);
             tracing::warn!(
                 target: "levqor_audit", %connector, organization = %scope.organization, %run, %step,

@@ -8,3 +8,12 @@ mod kill;
 mod sim;
 #[cfg(test)]
 mod tidy;
+mod bad_input;
+#[cfg(feature = "plugins")]
+mod capture;
+#[cfg(feature = "plugins")]
+mod hostile;
+mod ledger_race;
+mod support;
+#[cfg(feature = "plugins")]
+mod vendors;

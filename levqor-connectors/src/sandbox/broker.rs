@@ -26,6 +26,7 @@ pub(crate) struct Scope {
     pub(crate) deadline: Instant,
     acted: AtomicU32,
     unanswered: AtomicBool,
+    denied: AtomicBool,
     requests: AtomicU32,
     log_lines: AtomicU32,
     revealed: Mutex<Vec<Zeroizing<String>>>,
@@ -47,6 +48,7 @@ impl Scope {
             deadline,
             acted: AtomicU32::new(0),
             unanswered: AtomicBool::new(false),
+            denied: AtomicBool::new(false),
             requests: AtomicU32::new(0),
             log_lines: AtomicU32::new(0),
             revealed: Mutex::new(Vec::new()),
@@ -76,6 +78,16 @@ impl Scope {
     /// Whether a request that may change something stayed without answer.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.unanswered.load(Ordering::Acquire)
+    }
+
+    /// Notes that a request was not made because the operator does not allow it.
+    pub(crate) fn note_denied(&self) {
+        self.denied.store(true, Ordering::Release);
+    }
+
+    /// Whether a request was denied.
+    pub(crate) fn was_denied(&self) -> bool {
+        self.denied.load(Ordering::Acquire)
     }
 
     /// Counts a request; false when the call has made too many.

@@ -103,6 +103,10 @@ fn reported(connector: &str, scope: &Scope, error: TaskError) -> Outcome {
         TaskError::Auth(f) => make(ErrorKind::Unauthorized, "auth", f),
         TaskError::NotFound(f) => make(ErrorKind::NotFound, "not_found", f),
         TaskError::Conflict(f) => make(ErrorKind::Conflict, "conflict", f),
+        // The guest says so and the host knows of it: only then is it the operator's no.
+        TaskError::Permanent(f) if scope.was_denied() && f.code.as_deref() == Some("denied") => {
+            make(ErrorKind::PolicyDenied, "denied", f)
+        }
         // The other side will not have it; no kind says that better.
         TaskError::Permanent(f) => make(ErrorKind::Conflict, "permanent", f),
     };
@@ -171,6 +175,20 @@ mod tests {
         assert!(matches!(limited, Outcome::Retry { after_ms: Some(7), .. }));
         let unknown = of("x", None, &scope(), Ok(Err(TaskError::Ambiguous(failure(None)))));
         assert!(matches!(unknown, Outcome::Ambiguous { .. }));
+    }
+
+    #[test]
+    fn a_denial_is_the_operators_only_where_there_was_one() {
+        let kind = |scope: &Scope, code: &str| {
+            let error = Ok(Err(TaskError::Permanent(failure(Some(code)))));
+            let Outcome::Failed { error } = of("x", None, scope, error) else { panic!("{code}") };
+            error.kind
+        };
+        let scope = scope();
+        assert_eq!(kind(&scope, "denied"), ErrorKind::Conflict);
+        scope.note_denied();
+        assert_eq!(kind(&scope, "denied"), ErrorKind::PolicyDenied);
+        assert_eq!(kind(&scope, "other"), ErrorKind::Conflict);
     }
 
     #[test]
