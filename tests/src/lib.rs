@@ -7,5 +7,4 @@ pub mod bench;
 pub mod check;
 pub mod kill;
 pub mod sim;
-
 pub mod stored;

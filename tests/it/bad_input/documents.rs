@@ -105,10 +105,11 @@ fn a_hundred_thousand_levels_are_refused_at_once() {
             let issues = parse(&text, format).unwrap_err();
             let (took, shown) = (begun.elapsed(), &text[..12]);
             assert!(took < Duration::from_secs(2), "{shown} {format:?}: {took:?}");
-            let yaml_only = text.starts_with('-') && format == Format::Json;
-            if !yaml_only {
-                assert_eq!(issues[0].code, code, "{shown} {format:?}");
-            }
+            // What is not closed, or not JSON, may be found first.
+            let found = &*issues[0].code;
+            assert!(found == code || found == "document.syntax", "{shown} {format:?}: {found}");
+            let is_whole = text.ends_with(']') && text.len() < 256 * 1024;
+            assert!(!is_whole || found == code, "{shown} {format:?}: {found}");
         }
     }
 }
@@ -141,9 +142,8 @@ async fn loops_that_do_not_end_are_ended() {
         assert_eq!(calls, rounds, "{step}");
     }
     // A run's own bound ends loops inside loops.
-    let inner = json!({"id": "i", "while": "true", "max_iterations": 100, "steps": echo});
-    let outer = json!({"id": "o", "for_each": "${{ range(100) }}", "on_item_error": "continue",
-                       "steps": [inner]});
+    let inner = json!({"id": "i", "for_each": "${{ range(100) }}", "steps": echo});
+    let outer = json!({"id": "o", "for_each": "${{ range(100) }}", "steps": [inner]});
     let document = json!({"steps": [outer], "limits": {"steps": 500, "on_exceed": "fail"}});
     let error = served.run(document, Value::Null).await.error.unwrap();
     assert_eq!(error.code, "run.steps_exceeded");

@@ -16,7 +16,7 @@ const BOMBS: &[(&str, Option<&str>)] = &[
     ("'a' * 10**9", None),
     ("input.big * input.n", None),
     ("[1] * input.n", None),
-    ("input.big | replace('x', input.big)", Some("expr.too_large")),
+    ("input.big | replace('x', input.big)", None),
     ("input.many | join(input.big)", None),
     ("range(100000000)", None),
     ("range(100000) | map('string') | join(input.big)", None),

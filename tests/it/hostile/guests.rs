@@ -29,7 +29,7 @@ async fn each_ends_with_its_own_error() {
         ("recurse", json!({}), &["plugin.stack", "plugin.trap"]),
         ("trap", json!({}), &["plugin.trap"]),
         ("panic", json!({}), &["plugin.trap"]),
-        ("huge_output", json!({"bytes": 20 << 20}), &["plugin.output_too_large"]),
+        ("huge_output", json!({"bytes": 20 << 20}), &["plugin.output_too_large", "plugin.memory"]),
         ("huge_output", json!({"bytes": 200 << 20}), &["plugin.memory"]),
         ("bad_json", json!({}), &["plugin.bad_output"]),
     ];
