@@ -1,19 +1,22 @@
 //! The integration tests: one binary, one module for each subject.
 
+#[cfg(test)]
+mod bad_input;
+#[cfg(all(test, feature = "plugins"))]
+mod capture;
 #[cfg(all(test, feature = "plugins"))]
 mod cli;
+#[cfg(all(test, feature = "plugins"))]
+mod hostile;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod ledger_race;
+#[cfg(test)]
 mod sim;
 #[cfg(test)]
-mod tidy;
-mod bad_input;
-#[cfg(feature = "plugins")]
-mod capture;
-#[cfg(feature = "plugins")]
-mod hostile;
-mod ledger_race;
 mod support;
-#[cfg(feature = "plugins")]
+#[cfg(test)]
+mod tidy;
+#[cfg(all(test, feature = "plugins"))]
 mod vendors;
