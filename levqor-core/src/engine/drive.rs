@@ -16,7 +16,7 @@ use crate::ids::ContentHash;
 use crate::limits::EVENTS_PER_COMMIT_MAX;
 use crate::machine::{self, Moment};
 use crate::pipeline::StepKind;
-use crate::run::{At, Event, Node, RunState, path_of};
+use crate::run::{At, Event, Node, RunState, RunStatus, path_of};
 use crate::store::CommitError;
 use crate::value::json_bytes;
 use futures_util::future::{AbortHandle, Abortable, Aborted, BoxFuture};
@@ -102,6 +102,13 @@ async fn turn(
     }
     let Some(live) = guard.as_mut() else { return Ok(Turn::Over) };
     if !live.leased && inner.leased_by_other(&live.header) {
+        return Ok(Turn::Over);
+    }
+    let early = live.header.due.is_some_and(|due| due > inner.clock.now());
+    if live.header.status == RunStatus::Queued && early {
+        // Its turn in a line came before the time it was to start at.
+        inner.park(cell, live);
+        *guard = None;
         return Ok(Turn::Over);
     }
     let moment = Moment { now: inner.clock.now(), random: inner.ids.random(), may_hold: *may_hold };

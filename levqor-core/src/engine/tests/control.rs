@@ -146,6 +146,23 @@ async fn a_concurrency_key_queues_skips_or_replaces() {
 }
 
 #[tokio::test]
+async fn a_delayed_run_keeps_its_time_when_its_turn_comes_first() {
+    let world = World::new().await;
+    let mut document = napping();
+    document["concurrency"] = json!({"key": "k", "limit": 1, "on_limit": "queue"});
+    let first = world.start(document.clone(), Value::Null).await;
+    let mut start = Start::new(world.compile(document).await, Value::Null);
+    let at = world.clock.now().plus_ms(86_400_000);
+    start.delay_until = Some(at);
+    let second = world.engine.start(start).await.unwrap().id();
+    assert_eq!(world.finish(first).await.summary.status, RunStatus::Succeeded);
+    world.engine.run_until_idle().await.unwrap();
+    assert_eq!(world.get(second).await.summary.status, RunStatus::Queued);
+    world.clock.set(at);
+    assert_eq!(world.finish(second).await.summary.status, RunStatus::Succeeded);
+}
+
+#[tokio::test]
 async fn a_new_engine_continues_where_the_old_one_stopped() {
     let store = MemoryStore::new();
     let world = World::on(store.clone()).await;
