@@ -65,7 +65,11 @@ pub(super) const ROWS: &[Row] = &[
         "The model's replies were no valid pipeline, several times; nothing was stored",
         WORDS,
     ),
-    ("plan.goal_empty", "There is no goal", "levqor plan \"when …, then …\""),
+    (
+        "plan.goal_empty",
+        "The goal is empty, so there is nothing to plan",
+        "levqor plan \"when …, then …\"",
+    ),
     ("plan.goal_too_long", "The goal is too long for one pipeline", WORDS),
     ("plan.no_document", "The reply holds no document", WORDS),
     ("plan.no_match", "No action here does any of what the goal says", WORDS),

@@ -89,7 +89,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     ("step.cancelled", "The step was abandoned with its branch", SHOW),
     ("step.fail", "core/fail failed the step on purpose", "Its message says why"),
-    ("step.failed", "The step failed", SHOW),
+    ("step.failed", "The step failed and was not tried again", SHOW),
     (
         "step.interrupted",
         "The process ended while an action was under way that must not be repeated: whether it happened is not known",
