@@ -81,7 +81,8 @@ pub async fn work(dir: &Path, mutant: Option<KillMutant>) -> Result<(), Failure>
         tokio::spawn(async move {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                writeln!(intents, "{number}")?;
+                // One write: parts of two clients' lines must not mix.
+                intents.write_all(format!("{number}\n").as_bytes())?;
                 let mut start = Start::new(pipeline.clone(), json!({"n": number}));
                 start.labels.insert("request".to_owned(), number.to_string());
                 start.idempotency_key = Some(number.to_string());
