@@ -12,7 +12,7 @@ use levqor_core::ledger;
 use levqor_core::pipeline::Pipeline;
 use levqor_core::run::RunStatus;
 use levqor_core::store::Store;
-use levqor_core::time::{Clock, SystemClock};
+use levqor_core::time::SystemClock;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

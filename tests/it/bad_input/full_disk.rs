@@ -82,11 +82,14 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let refusal = refusal.expect("16 MiB do not hold 80 MB");
     let known = ["store.poisoned", "store.unknown_outcome", "store.unavailable", "engine.stopped"];
     assert!(known.contains(&refusal.code()), "{}: {refusal}", refusal.code());
-    // It stays refused, and reads go on.
+    // It stays refused; reads go on, or say why not.
     let again = served.engine.start(Start::new(pipeline, json!({"n": 0}))).await.unwrap_err();
     assert!(known.contains(&again.code()), "{}: {again}", again.code());
     let (_, first) = accepted[0];
-    served.engine.get(&served.organization, first).await.unwrap();
+    match served.engine.get(&served.organization, first).await {
+        Ok(detail) => assert_eq!(detail.input["n"], 0),
+        Err(error) => assert_eq!(error.code(), "store.unavailable", "{error}"),
+    }
     let _ = served.stop().await;
     store.close();
     drop(store);
