@@ -12,12 +12,15 @@ use parking_lot::Mutex;
 /// Tasks that live and die together: one engine's.
 pub type Group = u32;
 
+/// A future that waits to become a task of its group.
+type Spawned = (Group, BoxFuture<'static, ()>);
+
 /// The executor.
 #[derive(Default)]
 pub struct Exec {
     tasks: Vec<Option<Task>>,
     ready: Arc<Mutex<Vec<usize>>>,
-    incoming: Arc<Mutex<Vec<(Group, BoxFuture<'static, ()>)>>>,
+    incoming: Arc<Mutex<Vec<Spawned>>>,
 }
 
 struct Task {

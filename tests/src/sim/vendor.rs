@@ -164,7 +164,7 @@ impl Connector for Vendor {
             }
             82..=88 => Outcome::Ambiguous { error: error(ErrorKind::Timeout, "lost") },
             89..=94 => std::future::pending().await,
-            95..=97 => std::panic::panic_any(PANIC),
+            95..=97 => std::panic::resume_unwind(Box::new(PANIC)),
             _ => {
                 let text = "x".repeat(70_000 + self.roll(70_000) as usize);
                 Outcome::done(json!({"n": 1, "text": text}))

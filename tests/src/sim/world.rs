@@ -87,7 +87,7 @@ static PIPELINES: LazyLock<Vec<Arc<Pipeline>>> = LazyLock::new(|| {
             made.map_err(|issues| format!("{document:#}\n{issues:#?}"))
         })
         .collect::<Result<_, _>>()
-        .unwrap_or_else(|problem| std::panic::panic_any(problem))
+        .unwrap_or_else(|problem| std::panic::resume_unwind(Box::new(problem)))
 });
 
 impl World {
