@@ -24,7 +24,8 @@ fn binary() -> &'static Path {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "-p", "levqor-host-cli"]);
+        // With the examples' dependencies the features are those of the tests: nothing is built twice.
+        cargo.args(["build", "--quiet", "--workspace", "--bins", "--examples"]);
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
