@@ -94,7 +94,7 @@ Examples:
 pub(crate) struct DecideArgs {
     /// The run
     pub(crate) run: RunId,
-    /// The step's id, or its path in a loop: each[3].ok
+    /// The step's id, or its path in a loop: `each[3].ok`
     pub(crate) step: String,
     /// It may go on
     #[arg(long, required_unless_present = "reject", conflicts_with = "reject")]
