@@ -44,7 +44,8 @@ pub(crate) fn settle(
                 },
             },
             Outcome::Retry { after_ms, mut error } => {
-                error.retryable = true;
+                error.retryable =
+                    error.kind != ErrorKind::Ambiguous || info.idempotency != Idempotency::Unsafe;
                 failed(error, after_ms)
             }
             Outcome::Failed { error } => failed(error, None),
@@ -103,7 +104,7 @@ fn failed(
     let used = failures + u32::from(counted);
     let wanted = match &policy.when {
         // Never repeat what may have happened, whatever the document says.
-        _ if error.kind == ErrorKind::Ambiguous => false,
+        _ if error.kind == ErrorKind::Ambiguous && !error.retryable => false,
         Some(when) => when.eval_bool(&level.with(Bind::Error(&error))).unwrap_or(false),
         None => error.retryable,
     };

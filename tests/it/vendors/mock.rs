@@ -45,6 +45,10 @@ fn prepare() -> Result<PathBuf, String> {
     if !source.join("run-mock.mjs").is_file() {
         return Err(format!("{} holds none (set LEVQOR_SPECS)", source.display()));
     }
+    // Somebody has installed it there already.
+    if source.join("node_modules").is_dir() {
+        return Ok(source);
+    }
     let text = |e: std::io::Error| e.to_string();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor-mocks");
     fs::create_dir_all(&target).map_err(text)?;
@@ -54,7 +58,10 @@ fn prepare() -> Result<PathBuf, String> {
     for entry in fs::read_dir(&source).map_err(text)? {
         let entry = entry.map_err(text)?;
         if entry.file_type().map_err(text)?.is_file() {
-            fs::copy(entry.path(), target.join(entry.file_name())).map_err(text)?;
+            // A copy is as read-only as what it was made from.
+            let to = target.join(entry.file_name());
+            let _ = fs::remove_file(&to);
+            fs::copy(entry.path(), to).map_err(text)?;
         }
     }
     let versions = fs::read(target.join("package-lock.json")).map_err(text)?;

@@ -54,6 +54,11 @@ async fn an_unknown_outcome_of_an_unsafe_action_goes_to_a_person() {
     assert_eq!(world.called("unsafe"), 1);
     let detail = world.run(ambiguous("t/fail"), Value::Null).await;
     assert_eq!(detail.summary.status, RunStatus::Succeeded, "a safe one is repeated");
+    let mut document = ambiguous("t/fail");
+    document["steps"][0]["with"]["kind"] = json!("ambiguous");
+    document["steps"][0]["with"]["n"] = json!(2);
+    let detail = world.run(document, Value::Null).await;
+    assert_eq!(detail.summary.status, RunStatus::Succeeded, "whatever kind its connector names");
 }
 
 #[tokio::test]
