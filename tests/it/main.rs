@@ -2,11 +2,14 @@
 
 #[cfg(test)]
 mod bad_input;
-#[cfg(all(test, feature = "plugins"))]
+#[cfg(feature = "plugins")]
+#[cfg(test)]
 mod capture;
-#[cfg(all(test, feature = "plugins"))]
+#[cfg(feature = "plugins")]
+#[cfg(test)]
 mod cli;
-#[cfg(all(test, feature = "plugins"))]
+#[cfg(feature = "plugins")]
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod kill;
@@ -18,5 +21,6 @@ mod sim;
 mod support;
 #[cfg(test)]
 mod tidy;
-#[cfg(all(test, feature = "plugins"))]
+#[cfg(feature = "plugins")]
+#[cfg(test)]
 mod vendors;
