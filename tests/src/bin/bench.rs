@@ -113,6 +113,66 @@ async fn sleepers(bench: &Bench, runs: usize) -> Result<(), Failure> {
     Ok(())
 }
 
+#[cfg(not(feature = "plugins"))]
 async fn call(_: &Arguments) -> Result<(), Failure> {
-    Err("this build has no plugin host".into())
+    Err("this build has no plugin host: build it with the feature `plugins`".into())
+}
+
+/// Calls of `echo/say` with about 1 KiB of JSON, a fresh instance each: one at a time, then by 64
+/// tasks.
+#[cfg(feature = "plugins")]
+async fn call(arguments: &Arguments) -> Result<(), Failure> {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use levqor_connectors::registry::Registry;
+    use levqor_core::{Call, Connector, Organization, Outcome};
+
+    async fn one(echo: Arc<dyn Connector>, input: Arc<serde_json::Value>) -> Result<(), Failure> {
+        match echo.run_task(Call::new(&Organization::local(), "say", &input)).await {
+            Outcome::Done { .. } => Ok(()),
+            other => Err(format!("the call failed: {other:?}").into()),
+        }
+    }
+
+    let registry = Registry::builder().test_doubles().build().await?;
+    let catalog = levqor_core::Catalog::new();
+    registry.register(&catalog)?;
+    let echo = catalog.get("echo").ok_or("no echo")?;
+    let items: Vec<_> = (0..12)
+        .map(|n| serde_json::json!({"id": n, "name": format!("item number {n}"), "price": 9.5}))
+        .collect();
+    let note = "x".repeat(400);
+    let input = Arc::new(serde_json::json!({"order": "ord_123", "items": items, "note": note}));
+    let runs = arguments.runs.unwrap_or(20_000);
+    for _ in 0..1_000 {
+        one(echo.clone(), input.clone()).await?;
+    }
+    let mut times = Vec::with_capacity(runs);
+    for _ in 0..runs {
+        let begun = Instant::now();
+        one(echo.clone(), input.clone()).await?;
+        times.push(begun.elapsed());
+    }
+    let begun = Instant::now();
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let (echo, input) = (echo.clone(), input.clone());
+        callers.spawn(async move {
+            for _ in 0..runs / 64 {
+                one(echo.clone(), input.clone()).await?;
+            }
+            Ok::<(), Failure>(())
+        });
+    }
+    while let Some(ended) = callers.join_next().await {
+        ended??;
+    }
+    let calls_s = ((runs / 64 * 64) as f64 / begun.elapsed().as_secs_f64()).round();
+    Figure::new("call", "none")
+        .with("runs", runs)
+        .percentiles("us", &mut times)
+        .with("calls_s", calls_s)
+        .print();
+    Ok(())
 }
