@@ -237,6 +237,9 @@ impl Inner {
             if let Some((key, _)) = &concurrency {
                 hot.leave_key(run, key);
             }
+            drop(hot);
+            // The slot it had taken may be what a ready run waits for.
+            self.wake.notify_one();
         } else if let (false, Some((key, limit))) = (enters, &concurrency) {
             let priority = start.priority.unwrap_or(start.pipeline.priority);
             let organization = start.organization.clone();
