@@ -9,7 +9,7 @@ use levqor_connectors::registry::Registry;
 use levqor_core::engine::Engine;
 use levqor_core::ids::Organization;
 use levqor_core::ledger;
-use levqor_core::store::{MemoryStore, RedbOptions, RedbStore, SledOptions, SledStore, Store};
+use levqor_core::store::{MemoryStore, Store};
 use levqor_core::time::Timestamp;
 
 use crate::args::{Global, StoreSpec};
@@ -27,8 +27,6 @@ const WELCOME_REFERENCE: &str = "welcome";
 const LOCKED: &str = "store.locked";
 /// Memory for pages: an embedded store beside other programs, not a server.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
-/// The same for redb, which counts in `usize`.
-const REDB_CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// An opened store with an engine on it.
 #[derive(Debug)]
@@ -117,21 +115,10 @@ fn memory() -> Arc<dyn Store> {
 
 /// Opens a store as it is named.
 pub(crate) fn open_store(spec: &StoreSpec) -> Result<Arc<dyn Store>> {
-    match spec {
-        StoreSpec::Memory => Ok(memory()),
-        StoreSpec::Sled(path) => {
-            make_folder(path)?;
-            let mut options = SledOptions::default();
-            options.cache_bytes = CACHE_BYTES;
-            Ok(Arc::new(SledStore::open_with(path, options)?))
-        }
-        StoreSpec::Redb(path) => {
-            make_folder(path)?;
-            let mut options = RedbOptions::default();
-            options.cache_bytes = REDB_CACHE_BYTES;
-            Ok(Arc::new(RedbStore::open_with(path, options)?))
-        }
+    if let Some(path) = spec.path() {
+        make_folder(path)?;
     }
+    Ok(spec.open(CACHE_BYTES)?)
 }
 
 /// Refuses where no store is.

@@ -38,11 +38,14 @@ pub enum Table {
     Retention = 13,
     /// `(scope, connector, key)`: small state that plugins keep.
     PluginState = 14,
+    /// `(room, …)`: what the embedding program keeps beside the engine (people, keys, endpoints),
+    /// so that one commit and one backup hold both. The engine neither reads nor writes it.
+    Host = 15,
 }
 
 impl Table {
     /// All tables, for export and for `levqor store verify`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Meta,
         Self::Live,
         Self::Done,
@@ -57,6 +60,7 @@ impl Table {
         Self::Organization,
         Self::Retention,
         Self::PluginState,
+        Self::Host,
     ];
 }
 

@@ -22,6 +22,7 @@ mod group;
 pub mod redb;
 #[cfg(feature = "sled")]
 pub mod sled;
+mod spec;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub use memory::MemoryStore;
 pub use redb::{RedbOptions, RedbStore};
 #[cfg(feature = "sled")]
 pub use sled::{SledOptions, SledStore};
+pub use spec::StoreSpec;
 
 /// What a record holds; JSON with a format version, but the store does not look.
 pub type Value = Bytes;

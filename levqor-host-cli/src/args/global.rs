@@ -1,10 +1,9 @@
 //! Options every verb takes: where data is and how it is shown.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use clap::Args;
+pub(crate) use levqor_core::store::StoreSpec;
 
 use crate::output::Format;
 
@@ -64,53 +63,5 @@ impl Global {
             words.extend(["--plugins-dir".to_owned(), dir.display().to_string()]);
         }
         words
-    }
-}
-
-/// Which store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum StoreSpec {
-    Sled(PathBuf),
-    Redb(PathBuf),
-    /// Gone with the process.
-    Memory,
-}
-
-impl FromStr for StoreSpec {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
-        match (kind, rest) {
-            ("memory", "") => Ok(Self::Memory),
-            ("sled" | "redb", "") => Err(format!("{kind} needs a place: `{kind}:PATH`")),
-            ("sled", dir) => Ok(Self::Sled(dir.into())),
-            ("redb", file) => Ok(Self::Redb(file.into())),
-            _ => Err("a store is `sled:DIR`, `redb:FILE` or `memory:`".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for StoreSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sled(dir) => write!(f, "sled:{}", dir.display()),
-            Self::Redb(dir) => write!(f, "redb:{}", dir.display()),
-            Self::Memory => f.write_str("memory:"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stores_read_back() {
-        for good in ["sled:x", "redb:/tmp/a:b", "memory:"] {
-            assert_eq!(good.parse::<StoreSpec>().map(|s| s.to_string()), Ok(good.to_owned()));
-        }
-        for bad in ["", "sled", "sled:", "memory:x", "postgres://h/d", "/tmp/x"] {
-            assert!(bad.parse::<StoreSpec>().is_err(), "{bad}");
-        }
     }
 }

@@ -1,0 +1,109 @@
+//! The command line: `serve` (where nothing is said), and what helps an operator before it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, Flags};
+use crate::serve::{Host, HostError};
+
+/// The Levqor engine over HTTP.
+///
+/// Without arguments it serves on 127.0.0.1:7700 with an embedded store in .levqor, and prints a
+/// one-time admin key at its first start. Every setting is also an environment variable, LEVQOR_…,
+/// and a line of the file that --config names; flags win over the environment, the environment over
+/// the file.
+#[derive(Debug, Parser)]
+#[command(name = "levqor-host-http", version)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    /// A TOML file of settings
+    #[arg(long, global = true, env = "LEVQOR_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve until Ctrl-C or SIGTERM (what happens without a verb)
+    Serve,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print every setting with its variable, its default and what it does
+    Settings,
+}
+
+/// Why the program ended.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("the runtime cannot start: {0}")]
+    Runtime(std::io::Error),
+}
+
+impl Failure {
+    fn code(&self) -> &str {
+        match self {
+            Self::Config(e) => e.code(),
+            Self::Host(e) => e.code(),
+            Self::Runtime(_) => "host.runtime",
+        }
+    }
+}
+
+/// Parses the command line, does what it says, and turns what came of it into an exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            tell(&format!("error: {failure} ({})", failure.code()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.verb.unwrap_or(Verb::Serve) {
+        Verb::Serve => serve(Config::load(cli.config.as_deref(), &cli.flags)?),
+        Verb::Openapi => {
+            print(&crate::route::openapi::document_text());
+            Ok(())
+        }
+        Verb::Settings => {
+            print(&crate::config::describe());
+            Ok(())
+        }
+    }
+}
+
+fn serve(config: Config) -> Result<(), Failure> {
+    // The process's one choice of cryptography; libraries never make it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::Runtime)?;
+    runtime.block_on(async {
+        let host = Host::start(config).await?;
+        tell(&host.greeting());
+        host.until_signal().await?;
+        Ok(())
+    })
+}
+
+/// One line for people, on stderr: stdout is for data.
+fn tell(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+#[expect(clippy::print_stdout, reason = "data that was asked for goes to stdout")]
+fn print(text: &str) {
+    println!("{}", text.trim_end());
+}

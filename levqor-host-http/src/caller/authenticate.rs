@@ -1,0 +1,83 @@
+//! From a request's head to its [`Caller`].
+
+use axum::http::{HeaderMap, header};
+
+use super::key::{ApiKey, KeyText};
+use super::secret::{Plain, SecretDigest};
+use super::{Caller, Credential};
+use crate::app::App;
+use crate::http::Problem;
+
+/// The seed's header for keys, beside `Authorization`.
+const API_KEY_HEADER: &str = "x-api-key";
+
+/// The key that a request carries; `None` where it carries none.
+///
+/// # Errors
+/// `auth.ambiguous` where it carries two that differ: which one was meant is not for us to guess.
+fn text_of(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let bearer = headers.get(header::AUTHORIZATION).map(|value| {
+        let value = value.to_str().unwrap_or_default();
+        let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+        if scheme.eq_ignore_ascii_case("bearer") { rest.trim() } else { "" }
+    });
+    let plain = headers.get(API_KEY_HEADER).map(|value| value.to_str().unwrap_or_default());
+    match (bearer, plain) {
+        (Some(a), Some(b)) if a != b => Err(Problem::ambiguous_credential()),
+        (Some(text), _) | (None, Some(text)) => Ok(Some(text)),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Who asks; `None` where the request carries no credential.
+///
+/// # Errors
+/// `auth.unauthorized` for a credential that is not accepted, whatever is wrong with it.
+pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+    let Some(text) = text_of(headers)? else { return Ok(None) };
+    let parsed = KeyText::parse(text);
+    // The same look-up and the same comparison for a key that is not there: its absence must not
+    // be told from a wrong secret by the time it takes.
+    let (id, secret) = match &parsed {
+        Some(key) => (key.id.as_str(), key.secret.clone()),
+        None => ("key_", Plain::of(text)),
+    };
+    let found = app.desk.get::<ApiKey>(&[id]).await?;
+    let now = app.now();
+    match found {
+        Some((key, _)) if key.opens(&secret, now) => {
+            let credential = Credential::Key(key.id.clone());
+            let caller = Caller::new(key.organization.clone(), credential, key.scopes);
+            Ok(Some(caller))
+        }
+        Some(_) => Err(Problem::unauthorized()),
+        None => {
+            let _ = SecretDigest::of("").matches(secret.reveal());
+            Err(Problem::unauthorized())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heads(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_key_is_found_in_either_header_and_two_must_agree() {
+        for (given, wanted) in [
+            (vec![], Some(None)),
+            (vec![("authorization", "Bearer k")], Some(Some("k"))),
+            (vec![("authorization", "bearer  k ")], Some(Some("k"))),
+            (vec![("x-api-key", "k")], Some(Some("k"))),
+            (vec![("authorization", "Basic k")], Some(Some(""))),
+            (vec![("authorization", "Bearer k"), ("x-api-key", "k")], Some(Some("k"))),
+            (vec![("authorization", "Bearer k"), ("x-api-key", "l")], None),
+        ] {
+            assert_eq!(text_of(&heads(&given)).ok(), wanted, "{given:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Who asks: a [`Caller`] made from the credential of a request and from nothing else.
+
+pub mod authenticate;
+pub mod key;
+pub mod scope;
+pub mod secret;
+
+use levqor_core::ids::Organization;
+use serde::{Deserialize, Serialize};
+
+pub use scope::{Scope, Scopes};
+
+use crate::http::Problem;
+
+/// What a credential turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Credential {
+    /// An API key, by its public id.
+    Key(String),
+    /// A person's console session.
+    Session {
+        /// The person.
+        user: String,
+    },
+}
+
+/// An authenticated request's organization, credential and scopes.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    organization: Organization,
+    credential: Credential,
+    scopes: Scopes,
+}
+
+impl Caller {
+    pub(crate) fn new(organization: Organization, credential: Credential, scopes: Scopes) -> Self {
+        Self { organization, credential, scopes }
+    }
+
+    /// The organization to act for, if the credential has this scope. The only way to an
+    /// organization: what acts for one has said what for.
+    ///
+    /// # Errors
+    /// `auth.scope_missing`.
+    pub fn may(&self, scope: Scope) -> Result<&Organization, Problem> {
+        if self.scopes.has(scope) {
+            return Ok(&self.organization);
+        }
+        Err(Problem::forbidden(scope))
+    }
+
+    /// What the credential allows.
+    #[must_use]
+    pub fn scopes(&self) -> Scopes {
+        self.scopes
+    }
+
+    /// What the credential is.
+    #[must_use]
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// The caller in words, for audit rows and runs: `key:…`, `user:…`.
+    #[must_use]
+    pub fn principal(&self) -> String {
+        match &self.credential {
+            Credential::Key(id) => format!("key:{id}"),
+            Credential::Session { user } => format!("user:{user}"),
+        }
+    }
+
+    /// What limits and caches are kept by.
+    #[must_use]
+    pub fn limit_key(&self) -> String {
+        self.principal()
+    }
+}

@@ -1,0 +1,111 @@
+//! [`Change`]: one commit of the host's own records, with the audit row that says whose it is.
+
+use levqor_core::ids::Organization;
+use levqor_core::store::{Add, Batch, Revision};
+use levqor_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::record::{self, Record, Room};
+use crate::caller::Caller;
+use crate::http::Head;
+use crate::ids;
+
+/// Who changed what, when: one row for each write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Audit {
+    /// When.
+    pub at: Timestamp,
+    /// Who: `key:…`, `user:…`, `system:…`.
+    pub principal: String,
+    /// What was done: the route's id.
+    pub action: String,
+    /// To what: a run's, a key's, a pipeline's id.
+    pub target: String,
+    /// The request, as in the log.
+    pub request_id: String,
+}
+
+impl Record for Audit {
+    const ROOM: Room = Room::Audit;
+}
+
+/// What one commit does to the host's records.
+#[derive(Debug)]
+#[must_use = "a change does nothing until it is committed"]
+pub struct Change {
+    batch: Batch,
+}
+
+impl Change {
+    /// A change in this organization that leaves an audit row.
+    pub fn by(caller: &Caller, organization: &Organization, head: &Head, target: &str, now: Timestamp) -> Self {
+        let row = Audit {
+            at: now,
+            principal: caller.principal(),
+            action: head.route.to_owned(),
+            target: target.to_owned(),
+            request_id: head.request_id.to_string(),
+        };
+        Self::of_system(organization).audited(organization, row)
+    }
+
+    /// A change that no request asked for: at the first start, on a timer.
+    pub fn of_system(organization: &Organization) -> Self {
+        Self { batch: Batch::new(organization.as_str()) }
+    }
+
+    /// With one more audit row.
+    pub fn audited(mut self, organization: &Organization, row: Audit) -> Self {
+        // Newest first: keys sort upwards, so time stands as its complement.
+        let back = u64::MAX - u64::try_from(row.at.as_millis()).unwrap_or(0);
+        let parts = [organization.as_str(), &format!("{back:016x}"), &ids::make("aud")];
+        self.batch.insert(record::key(Room::Audit, &parts), record::write(&row));
+        self
+    }
+
+    /// Writes a record that must not be there yet.
+    pub fn insert<R: Record>(mut self, parts: &[&str], record: &R) -> Self {
+        self.batch.insert(record::key(R::ROOM, parts), record::write(record));
+        self
+    }
+
+    /// Writes over the version that was read.
+    pub fn replace<R: Record>(mut self, parts: &[&str], read: Revision, record: &R) -> Self {
+        self.batch.replace(record::key(R::ROOM, parts), read, record::write(record));
+        self
+    }
+
+    /// Writes whatever stands there now.
+    pub fn put<R: Record>(mut self, parts: &[&str], record: &R) -> Self {
+        self.batch.set.push((record::key(R::ROOM, parts), record::write(record)));
+        self
+    }
+
+    /// Removes the version that was read.
+    pub fn remove<R: Record>(mut self, parts: &[&str], read: Revision) -> Self {
+        self.batch.remove(record::key(R::ROOM, parts), read);
+        self
+    }
+
+    /// Moves a counter within bounds.
+    pub fn add(mut self, add: Add) -> Self {
+        self.batch.add(add);
+        self
+    }
+
+    /// Everything of a batch that the engine or the ledger made.
+    pub fn along(mut self, other: Batch) -> Self {
+        self.batch.expect.extend(other.expect);
+        self.batch.set.extend(other.set);
+        self.batch.delete.extend(other.delete);
+        for add in other.add {
+            self.batch.add(add);
+        }
+        self
+    }
+
+    pub(super) fn into_batch(self) -> Batch {
+        self.batch
+    }
+}

@@ -1,0 +1,15 @@
+//! The words of HTTP that handlers use: what they are called with, what they answer.
+//!
+//! What it is not: routing (`route`) and the wire (`serve`).
+
+mod answer;
+mod call;
+mod page;
+mod problem;
+
+pub use answer::{Answer, Payload};
+pub(crate) use call::read_json;
+pub use call::{Body, Call, Head, Json, Query, Raw};
+pub(crate) use page::{Cursor, PageQuery};
+pub use page::Page;
+pub use problem::{FieldProblem, Problem, ProblemDocument};

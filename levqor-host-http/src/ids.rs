@@ -1,0 +1,38 @@
+//! Ids of the host's own records: a prefix and 128 random bits in base 32.
+//!
+//! They say nothing about when or in which order they were made, unlike a run's.
+
+use crate::caller::secret::Random;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Characters after the prefix.
+pub(crate) const BODY_LEN: usize = 26;
+
+/// A new id: `key_…`, `usr_…`.
+pub(crate) fn make(prefix: &str) -> String {
+    let bits = u128::from_be_bytes(Random::bytes());
+    let digit = |at: usize| char::from(ALPHABET[(bits >> (5 * (BODY_LEN - 1 - at))) as usize & 31]);
+    prefix.chars().chain(['_']).chain((0..BODY_LEN).map(digit)).collect()
+}
+
+/// Whether a text can be such an id.
+pub(crate) fn is(prefix: &str, text: &str) -> bool {
+    let body = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_'));
+    body.is_some_and(|b| b.len() == BODY_LEN && b.bytes().all(|c| ALPHABET.contains(&c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_one_and_never_the_same() {
+        let (a, b) = (make("key"), make("key"));
+        assert_ne!(a, b);
+        assert!(is("key", &a) && is("key", &b), "{a} {b}");
+        for wrong in ["", "key_", "key", "usr_00000000000000000000000000", &a[1..], &a[..29]] {
+            assert!(!is("key", wrong), "{wrong}");
+        }
+    }
+}
