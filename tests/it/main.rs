@@ -11,6 +11,9 @@ mod cli;
 #[cfg(feature = "plugins")]
 #[cfg(test)]
 mod hostile;
+#[cfg(feature = "plugins")]
+#[cfg(test)]
+mod http;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]

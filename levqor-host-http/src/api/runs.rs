@@ -64,8 +64,7 @@ async fn start(app: App, call: Call<Json<StartRequest>>) -> Result<Answer, Probl
     let organization = caller.may(Scope::RunsWrite)?;
     let request = &call.body.0;
     let pipeline = pipeline_of(&app, organization, request).await?;
-    let mut start =
-        Start::new(pipeline, request.input.clone()).organization(organization.clone());
+    let mut start = Start::new(pipeline, request.input.clone()).organization(organization.clone());
     start.idempotency_key = call.header("idempotency-key").map(str::to_owned);
     start.principal = Some(caller.principal());
     start.labels = request.labels.clone();

@@ -40,8 +40,9 @@ pub(super) fn load(
             put(&mut table, path, Value::String(text.clone()))?;
         }
     }
-    let mut config: Config =
-        table.try_into().map_err(|e: toml::de::Error| ConfigError::Value(e.message().to_owned()))?;
+    let mut config: Config = table
+        .try_into()
+        .map_err(|e: toml::de::Error| ConfigError::Value(e.message().to_owned()))?;
     config.store_spec()?;
     config.admin_key = secret("LEVQOR_ADMIN_KEY", environment)?;
     if config.admin_key.as_ref().is_some_and(|key| KeyText::parse(key.reveal()).is_none()) {
@@ -114,9 +115,8 @@ mod tests {
     use super::*;
 
     fn loaded(file: Option<&Path>, set: &[(&str, &str)], flags: &Flags) -> Result<Config, String> {
-        let environment = |name: &str| {
-            set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
-        };
+        let environment =
+            |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
         load(file, &environment, flags).map_err(|e| e.to_string())
     }
 
@@ -154,7 +154,8 @@ mod tests {
         let file = folder.path().join("key");
         let text = format!("lvq_ops_{}", "s".repeat(32));
         std::fs::write(&file, format!("{text}\n")).unwrap();
-        for set in [("LEVQOR_ADMIN_KEY", text.as_str()), ("LEVQOR_ADMIN_KEY_FILE", file.to_str().unwrap())]
+        for set in
+            [("LEVQOR_ADMIN_KEY", text.as_str()), ("LEVQOR_ADMIN_KEY_FILE", file.to_str().unwrap())]
         {
             let config = loaded(None, &[set], &Flags::default()).unwrap();
             assert_eq!(config.admin_key.unwrap().reveal(), text);

@@ -52,7 +52,8 @@ pub(super) const SETTINGS: &[Setting] = &[
 /// Every setting as a commented TOML file.
 #[must_use]
 pub fn describe() -> String {
-    let mut text = String::from("# Settings of levqor-host-http. Each can also be set by its variable.\n");
+    let mut text =
+        String::from("# Settings of levqor-host-http. Each can also be set by its variable.\n");
     for setting in SETTINGS {
         let Setting { path, variable, kind, default, about } = setting;
         text.push_str(&format!("\n# {about}\n"));

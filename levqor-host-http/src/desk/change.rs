@@ -39,7 +39,13 @@ pub struct Change {
 
 impl Change {
     /// A change in this organization that leaves an audit row.
-    pub fn by(caller: &Caller, organization: &Organization, head: &Head, target: &str, now: Timestamp) -> Self {
+    pub fn by(
+        caller: &Caller,
+        organization: &Organization,
+        head: &Head,
+        target: &str,
+        now: Timestamp,
+    ) -> Self {
         let row = Audit {
             at: now,
             principal: caller.principal(),

@@ -29,11 +29,13 @@ fn change() -> Change {
 #[tokio::test]
 async fn a_list_goes_on_where_the_page_before_ended_and_stays_in_its_organization() {
     let desk = desk();
-    for (of, name, n) in [("a", "x", 1), ("a", "y", 2), ("a", "z", 3), ("ab", "x", 4), ("b", "x", 5)]
+    for (of, name, n) in
+        [("a", "x", 1), ("a", "y", 2), ("a", "z", 3), ("ab", "x", 4), ("b", "x", 5)]
     {
         desk.commit(change().insert(&[of, name], &Thing { n })).await.unwrap();
     }
-    let page = |found: Vec<Found<Thing>>| -> Vec<u32> { found.iter().map(|f| f.record.n).collect() };
+    let page =
+        |found: Vec<Found<Thing>>| -> Vec<u32> { found.iter().map(|f| f.record.n).collect() };
     assert_eq!(page(desk.list(&["a"], None, 10).await.unwrap()), [1, 2, 3]);
     assert_eq!(page(desk.list(&["a"], Some("x"), 10).await.unwrap()), [2, 3]);
     assert_eq!(page(desk.list(&["a"], None, 2).await.unwrap()), [1, 2]);

@@ -138,7 +138,8 @@ pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer_of(error.path());
         let detail = error.inner().to_string();
-        let problem = Problem::invalid("request.invalid", format!("the body does not fit: {detail}"));
+        let problem =
+            Problem::invalid("request.invalid", format!("the body does not fit: {detail}"));
         problem.errors(vec![FieldProblem::new(&pointer, "request.invalid", detail)])
     })
 }
@@ -189,7 +190,9 @@ impl Query for () {
     fn read(uri: &Uri) -> Result<Self, Problem> {
         match uri.query() {
             None | Some("") => Ok(()),
-            Some(_) => Err(Problem::bad_request("request.query", "this request takes no parameters")),
+            Some(_) => {
+                Err(Problem::bad_request("request.query", "this request takes no parameters"))
+            }
         }
     }
 

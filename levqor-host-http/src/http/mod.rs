@@ -10,6 +10,6 @@ mod problem;
 pub use answer::{Answer, Payload};
 pub(crate) use call::read_json;
 pub use call::{Body, Call, Head, Json, Query, Raw};
-pub(crate) use page::{Cursor, PageQuery};
 pub use page::Page;
+pub(crate) use page::{Cursor, PageQuery};
 pub use problem::{FieldProblem, Problem, ProblemDocument};

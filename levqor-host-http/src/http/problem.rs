@@ -105,10 +105,8 @@ impl Problem {
     #[must_use]
     pub fn unauthorized() -> Self {
         let detail = "send a valid key as `Authorization: Bearer lvq_…`";
-        Self::new(StatusCode::UNAUTHORIZED, "auth.unauthorized", detail).with(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"levqor\""),
-        )
+        Self::new(StatusCode::UNAUTHORIZED, "auth.unauthorized", detail)
+            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"levqor\""))
     }
 
     /// 400: two credentials that differ.
@@ -226,11 +224,9 @@ impl From<CommitError> for Problem {
                 Self::conflict(code, "somebody else changed it at the same time; read it again")
             }
             CommitError::Bound { .. } => Self::conflict(code, "a limit is reached"),
-            CommitError::TooLarge { .. } => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                code,
-                "what would be stored is too large",
-            ),
+            CommitError::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, "what would be stored is too large")
+            }
             CommitError::Invalid(_) => {
                 tracing::error!(code, %error, "a batch breaks a rule");
                 Self::internal()

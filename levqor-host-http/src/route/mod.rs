@@ -15,8 +15,8 @@ use std::sync::{Arc, LazyLock};
 
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 pub(crate) use router::router;

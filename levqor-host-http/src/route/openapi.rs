@@ -87,9 +87,8 @@ fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value> {
         .collect();
     if let Some(schema) = (route.query)(generator) {
         let required = schema.get("required").cloned().unwrap_or_default();
-        let is_required = |name: &str| {
-            required.as_array().is_some_and(|all| all.iter().any(|r| r == name))
-        };
+        let is_required =
+            |name: &str| required.as_array().is_some_and(|all| all.iter().any(|r| r == name));
         let members = schema.get("properties").and_then(Value::as_object).cloned();
         for (name, mut schema) in members.unwrap_or_default() {
             let about = schema.as_object_mut().and_then(|s| s.remove("description"));

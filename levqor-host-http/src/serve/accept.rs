@@ -57,7 +57,9 @@ fn connection(all: &GracefulShutdown, stream: TcpStream, peer: SocketAddr, route
         let router = router.clone();
         async move {
             let request: Request = request.map(axum::body::Body::new);
-            Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
+            Ok::<_, Infallible>(
+                router.oneshot(request).await.unwrap_or_else(|never| match never {}),
+            )
         }
     });
     let served = builder.serve_connection(TokioIo::new(stream), service).into_owned();

@@ -114,11 +114,9 @@ impl Host {
         let (stop_accepting, stop_engine) = (CancellationToken::new(), CancellationToken::new());
         let driven = app.engine.clone();
         let stopped = stop_engine.clone();
-        let driving =
-            tokio::spawn(async move { driven.serve(stopped.cancelled_owned()).await });
+        let driving = tokio::spawn(async move { driven.serve(stopped.cancelled_owned()).await });
         let router = edge::around(app.clone(), address);
-        let accepting =
-            tokio::spawn(accept::accept(listener, router, stop_accepting.clone()));
+        let accepting = tokio::spawn(accept::accept(listener, router, stop_accepting.clone()));
         Ok(Self { app, address, admin_key, stop_accepting, stop_engine, accepting, driving })
     }
 
@@ -223,8 +221,7 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
         .await?;
     let catalog = Catalog::new();
     registry.register(&catalog)?;
-    let engine =
-        Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
+    let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
     let desk = Desk::new(store);
     let app = App::new(Parts { config, engine, registry, vault, desk });
     let admin_key = first::prepare(&app).await?;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const MADE: [&str; 4] = ["target", ".git", ".levqor", "node_modules"];
 
 /// Entries the top level must have.
-const TOP: [&str; 18] = [
+const TOP: [&str; 19] = [
     ".cargo",
     ".ci",
     ".clippy.toml",
@@ -31,15 +31,17 @@ const TOP: [&str; 18] = [
     "levqor-connectors",
     "levqor-core",
     "levqor-host-cli",
+    "levqor-host-http",
     "plugins",
     "tests",
 ];
 
-/// Entries it may have besides: they come with the HTTP host, and with the test runner's settings.
-const TOP_MAY: [&str; 3] = ["levqor-host-http", ".config", ".git"];
+/// Entries it may have besides: the test runner's settings.
+const TOP_MAY: [&str; 2] = [".config", ".git"];
 
 /// Crates that others depend on or install: each says what changed for them.
-const PUBLISHED: [&str; 4] = ["levqor-core", "levqor-connectors", "levqor-host-cli", "plugins/sdk"];
+const PUBLISHED: [&str; 5] =
+    ["levqor-core", "levqor-connectors", "levqor-host-http", "levqor-host-cli", "plugins/sdk"];
 
 /// One break of one rule.
 #[derive(Debug, PartialEq, Eq)]

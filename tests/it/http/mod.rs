@@ -1,0 +1,90 @@
+//! The HTTP host through its public door: requests over a socket.
+
+mod client;
+mod first;
+
+use std::path::Path;
+
+use levqor_host_http::{Config, Host};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) use client::{Answered, Client};
+
+/// A host on a store of its own, with the key that its first start made.
+pub(crate) struct World {
+    pub(crate) host: Host,
+    pub(crate) folder: TempDir,
+    /// Carries the operator's key.
+    pub(crate) admin: Client,
+}
+
+impl World {
+    /// On a store in memory.
+    pub(crate) async fn new() -> Self {
+        Self::with(|config| config.store = "memory:".to_owned()).await
+    }
+
+    /// With other settings; the store is sled's where they name none.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::in_folder(folder.path());
+        change(&mut config);
+        Self::on(folder, config).await
+    }
+
+    async fn on(folder: TempDir, config: Config) -> Self {
+        let host = start(config).await;
+        let key = host.admin_key().map(|key| key.reveal().to_owned()).unwrap_or_default();
+        let admin = Client::new(host.address()).key(&key);
+        Self { host, folder, admin }
+    }
+
+    /// Without a key.
+    pub(crate) fn anybody(&self) -> Client {
+        Client::new(self.host.address())
+    }
+
+    /// Stops the host and starts it again on the same folder; keys stay what they were.
+    pub(crate) async fn restarted(self, change: impl FnOnce(&mut Config)) -> Self {
+        let Self { host, folder, admin } = self;
+        host.stop().await.unwrap();
+        let mut config = Config::in_folder(folder.path());
+        change(&mut config);
+        let host = start(config).await;
+        let admin = admin.at(host.address());
+        Self { host, folder, admin }
+    }
+}
+
+async fn start(config: Config) -> Host {
+    // Chosen once for the process; a second choice is refused and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Host::start(config).await.unwrap_or_else(|e| panic!("{e} ({})", e.code()))
+}
+
+/// A document that says hello, as JSON.
+pub(crate) fn hello() -> Value {
+    json!({
+        "schema": "levqor/v1",
+        "name": "hello",
+        "steps": [{ "id": "a", "uses": "core/template", "with": { "text": "hello, ${{ input.who }}" } }],
+        "output": "${{ steps.a.output }}",
+    })
+}
+
+/// The bytes of every file below a folder, for looking for what must not be there.
+#[expect(dead_code, reason = "for modules that look for secrets on disk")]
+pub(crate) fn bytes_below(folder: &Path) -> Vec<u8> {
+    let (mut all, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+            } else {
+                all.extend(std::fs::read(entry.path()).unwrap_or_default());
+            }
+        }
+    }
+    all
+}
