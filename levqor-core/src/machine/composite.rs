@@ -53,6 +53,12 @@ fn cancel_below(step: &Step, inside: &Inside, at: &At) -> Option<Event> {
     })
 }
 
+/// Whether an error is the run's own end: a limit that a `catch`, a loop that goes on or another
+/// branch could step over would be none.
+fn is_final(error: &RunError) -> bool {
+    matches!(error.code.as_str(), "run.credits_exceeded" | "run.steps_exceeded")
+}
+
 struct Here<'a> {
     level: &'a Level<'a>,
     step: &'a Step,
@@ -119,13 +125,13 @@ impl Here<'_> {
         on_item_error: OnItemError,
     ) -> Option<Event> {
         match on_item_error {
-            OnItemError::Fail => self.abandon(at, error),
-            OnItemError::Continue => {
+            OnItemError::Continue if !is_final(&error) => {
                 let mut below = at.clone();
                 below.push(item);
                 let end = || Event::ItemFailed { at: at.clone(), item, error };
                 Some(cancel_first_below(body, frame, &below).unwrap_or_else(end))
             }
+            _ => self.abandon(at, error),
         }
     }
 
@@ -177,6 +183,7 @@ impl Here<'_> {
         for frame in frames {
             match frame.status() {
                 FrameStatus::Done => done += 1,
+                FrameStatus::Failed(error) if is_final(&error) => return self.abandon(at, error),
                 FrameStatus::Failed(error) => failed = failed.or(Some(error)),
                 FrameStatus::Active => {}
             }
@@ -281,6 +288,9 @@ impl Here<'_> {
     /// The phase of the first catch whose `when` holds for the error.
     fn catching(&self, failure: &RunError) -> Result<Option<u32>, RunError> {
         let StepKind::Try { catches, .. } = &self.step.kind else { return Ok(None) };
+        if is_final(failure) {
+            return Ok(None);
+        }
         let scope = self.level.with(Bind::Error(failure));
         for (phase, (when, _)) in (1..).zip(catches) {
             let holds = match when {

@@ -58,6 +58,28 @@ async fn a_budget_pauses_or_fails_as_the_document_says() {
 }
 
 #[tokio::test]
+async fn nothing_in_a_document_steps_over_its_budget() {
+    let call = |id: &str| json!({"id": id, "uses": "t/echo", "with": {}});
+    let calls = || json!([call("a"), call("b"), call("c"), call("d"), call("e")]);
+    for (what, step) in [
+        ("catch", json!({"id": "t", "try": calls(), "catch": [{"steps": []}]})),
+        ("loop", json!({"id": "t", "for_each": "${{ [1, 2, 3, 4, 5] }}", "as": "n",
+            "max_items": 5, "on_item_error": "continue", "steps": [call("a")]})),
+        ("any", json!({"id": "t", "join": "any",
+            "parallel": [{"id": "x", "steps": calls()}, {"id": "y", "steps": calls()}]})),
+    ] {
+        let world = World::new().await;
+        let mut document = steps(1);
+        document["steps"] = json!([step]);
+        document["limits"] = json!({"credits": 3, "on_exceed": "fail"});
+        let detail = world.run(document, Value::Null).await;
+        let ended = (detail.summary.status, detail.summary.credits <= 3);
+        assert_eq!(ended, (RunStatus::Failed, true), "{what}");
+        assert_eq!(detail.error.unwrap().code, "run.credits_exceeded", "{what}");
+    }
+}
+
+#[tokio::test]
 async fn a_free_plan_starts_one_run_a_day() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let clock = ManualClock::new(Timestamp(1_700_000_000_000));
