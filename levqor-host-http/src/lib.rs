@@ -31,6 +31,7 @@ pub mod route;
 pub mod serve;
 
 mod api;
+mod guard;
 mod ids;
 mod limits;
 

@@ -10,17 +10,52 @@ pub(crate) const HEADERS_MAX: usize = 100;
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Nesting of a JSON body, as of everything that the engine reads.
 pub(crate) const JSON_DEPTH_MAX: usize = levqor_core::limits::JSON_DEPTH_MAX;
-/// From the first byte of a connection, or the end of an answer, to the end of the next head. An
+/// From the first byte of a head to its end, and for the first head from the connection's begin. An
 /// honest client sends it in one packet.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(5);
+/// Between an answer and the next request of a connection that is kept.
+pub(crate) const IDLE_TIME: Duration = Duration::from_secs(60);
 /// For the whole body: 1 MiB over a slow line.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(15);
+/// A body may begin late by so much, and must then keep up this rate: a modem's.
+pub(crate) const BODY_GRACE: Duration = Duration::from_secs(3);
+/// See [`BODY_GRACE`].
+pub(crate) const BODY_BYTES_PER_SECOND: u64 = 1_024;
+/// Bodies that are arriving may hold so much together: 32 of the largest.
+pub(crate) const BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// For a peer that takes nothing of its answer.
+pub(crate) const WRITE_STALL: Duration = Duration::from_secs(15);
+/// After an answer before the request was read: so long its rest is thrown away, since a closed
+/// socket with unread bytes takes the answer with it.
+pub(crate) const LINGER_TIME: Duration = Duration::from_secs(1);
+/// For a TLS handshake: two round trips.
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// The target of a request: a path and a query with a long cursor.
+pub(crate) const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// What is after a chunk's size, and each line after the last chunk: nobody sends any.
+pub(crate) const CHUNK_LINE_BYTES_MAX: usize = 1_024;
+/// hyper's buffers of one connection.
+pub(crate) const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Requests at once on one HTTP/2 connection.
+pub(crate) const STREAMS_MAX: u32 = 128;
+/// Streams that a peer opened and reset before they were taken up; more ends the connection.
+pub(crate) const RESET_STREAMS_MAX: usize = 32;
+/// Streams that we had to reset; more ends the connection.
+pub(crate) const ERROR_STREAMS_MAX: usize = 128;
+/// How often an HTTP/2 connection is asked whether it lives, and how long it may take.
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(20);
+/// See [`PING_EVERY`].
+pub(crate) const PING_TIME: Duration = Duration::from_secs(10);
+/// How often an HTTP/2 connection is looked at for stalled and absent streams.
+pub(crate) const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// After an accept that failed: when file descriptors ran out, until some are free.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Addresses whose rate is remembered: 24 bytes each, several times that with the map.
+pub(crate) const ADDRESSES_MAX: usize = 64 * 1024;
+/// Credentials whose rate is remembered.
+pub(crate) const KEYS_MAX: usize = 16 * 1024;
 /// For work that does not wait on purpose.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);
-/// Connections in all: each costs up to a body and a buffer.
-pub(crate) const CONNECTIONS_MAX: usize = 1_024;
-/// Connections of one address (one /64 of IPv6): a browser opens six, a busy client some dozens.
-pub(crate) const CONNECTIONS_PER_ADDRESS_MAX: usize = 256;
 /// How long a stopping host waits for answers under way.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// `Prefer: wait=N` at its most, in seconds: under the idle time of common proxies.

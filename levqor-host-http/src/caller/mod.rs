@@ -72,6 +72,11 @@ impl Caller {
         }
     }
 
+    /// Whose part of the places at work it takes; not a way to act for the organization.
+    pub(crate) fn limit_organization(&self) -> &str {
+        self.organization.as_str()
+    }
+
     /// What limits and caches are kept by.
     #[must_use]
     pub fn limit_key(&self) -> String {

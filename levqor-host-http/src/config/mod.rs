@@ -4,6 +4,7 @@
 //! (the verb) come from it. Secrets are not in the file: they come from the environment, or from
 //! the file that a `*_FILE` variable names.
 
+mod edge;
 mod layers;
 mod settings;
 
@@ -14,6 +15,8 @@ use clap::Args;
 use levqor_core::store::StoreSpec;
 use serde::Deserialize;
 
+pub(crate) use edge::networks;
+pub use edge::{LimitsConfig, TlsConfig};
 pub use settings::describe;
 
 use crate::caller::secret::Plain;
@@ -39,6 +42,15 @@ pub struct Config {
     /// Folder of further plugins and their grants.
     #[serde(default)]
     pub plugins_dir: String,
+    /// Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
+    /// Rates and caps.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// Certificate and key.
+    #[serde(default)]
+    pub tls: TlsConfig,
     /// The operator's own admin key, in place of one made at the first start.
     #[serde(skip)]
     pub admin_key: Option<Plain>,
@@ -114,6 +126,9 @@ impl Config {
             public_url: String::new(),
             hosts: Vec::new(),
             plugins_dir: String::new(),
+            trusted_proxies: Vec::new(),
+            limits: LimitsConfig::default(),
+            tls: TlsConfig::default(),
             admin_key: None,
         }
     }

@@ -5,7 +5,6 @@
 pub(super) enum Kind {
     Text,
     /// A whole number.
-    #[expect(dead_code, reason = "the first number comes with the first bound that can be set")]
     Number,
     /// Texts between commas.
     List,
@@ -46,6 +45,20 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("plugins_dir", "LEVQOR_PLUGINS_DIR", Kind::Text, "", "folder of further plugins and plugins.toml; `plugins` in the data folder where not said"),
     setting("public_url", "LEVQOR_PUBLIC_URL", Kind::Text, "", "the host's address as people type it: links in mails, names that are answered"),
     setting("hosts", "LEVQOR_HOSTS", Kind::List, "", "further names in `Host` that are answered"),
+    setting("trusted_proxies", "LEVQOR_TRUSTED_PROXIES", Kind::List, "", "networks whose X-Forwarded-For and X-Forwarded-Proto are believed, such as 10.0.0.0/8"),
+    setting("tls.cert", "LEVQOR_TLS_CERT", Kind::Text, "", "PEM file of the certificate chain; plain HTTP where not said"),
+    setting("tls.key", "LEVQOR_TLS_KEY", Kind::Text, "", "PEM file of the certificate's private key"),
+    setting("limits.address_per_second", "LEVQOR_LIMITS_ADDRESS_PER_SECOND", Kind::Number, "200", "requests a second from one address (one /64 of IPv6); 0 is no limit, as below"),
+    setting("limits.address_burst", "LEVQOR_LIMITS_ADDRESS_BURST", Kind::Number, "400", "as many at once"),
+    setting("limits.key_per_second", "LEVQOR_LIMITS_KEY_PER_SECOND", Kind::Number, "100", "requests a second with one key or session"),
+    setting("limits.key_burst", "LEVQOR_LIMITS_KEY_BURST", Kind::Number, "200", "as many at once"),
+    setting("limits.global_per_second", "LEVQOR_LIMITS_GLOBAL_PER_SECOND", Kind::Number, "2000", "requests a second in all"),
+    setting("limits.global_burst", "LEVQOR_LIMITS_GLOBAL_BURST", Kind::Number, "4000", "as many at once"),
+    setting("limits.failures_per_minute", "LEVQOR_LIMITS_FAILURES_PER_MINUTE", Kind::Number, "60", "credentials a minute from one address that are not accepted"),
+    setting("limits.failures_burst", "LEVQOR_LIMITS_FAILURES_BURST", Kind::Number, "100", "as many at once"),
+    setting("limits.in_flight", "LEVQOR_LIMITS_IN_FLIGHT", Kind::Number, "512", "requests that are worked on at the same time"),
+    setting("limits.connections", "LEVQOR_LIMITS_CONNECTIONS", Kind::Number, "1024", "connections in all"),
+    setting("limits.connections_per_address", "LEVQOR_LIMITS_CONNECTIONS_PER_ADDRESS", Kind::Number, "256", "connections of one address (one /64 of IPv6)"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];
 

@@ -4,7 +4,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::Problem;
+use super::{Nonce, Problem};
 
 /// An answer that is not a refusal.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub struct Answer {
     status: StatusCode,
     payload: Payload,
     headers: Vec<(HeaderName, HeaderValue)>,
+    nonce: Option<Nonce>,
 }
 
 /// An answer's body.
@@ -68,7 +69,20 @@ impl Answer {
     /// Any payload.
     #[must_use]
     pub fn of(status: StatusCode, payload: Payload) -> Self {
-        Self { status, payload, headers: Vec::new() }
+        Self { status, payload, headers: Vec::new(), nonce: None }
+    }
+
+    /// A page. Its headers are those of pages: its own files only, and no inline script or style.
+    #[must_use]
+    pub fn page(status: StatusCode, html: impl Into<Bytes>) -> Self {
+        Self::of(status, Payload::Typed("text/html; charset=utf-8", html.into()))
+    }
+
+    /// A page whose scripts carry this nonce.
+    #[must_use]
+    pub fn nonce(mut self, nonce: Nonce) -> Self {
+        self.nonce = Some(nonce);
+        self
     }
 
     /// With a header.
@@ -117,6 +131,9 @@ impl Answer {
         };
         let mut response = axum::response::Response::new(body);
         *response.status_mut() = self.status;
+        if let Some(nonce) = self.nonce {
+            response.extensions_mut().insert(nonce);
+        }
         let headers = response.headers_mut();
         if let Some(media) = media {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));

@@ -27,6 +27,8 @@ pub struct Head {
     pub headers: HeaderMap,
     /// The peer's address, or the one a trusted proxy names.
     pub address: IpAddr,
+    /// Whether the client spoke TLS, to us or to a trusted proxy.
+    pub is_secure: bool,
     /// This request, in logs and answers.
     pub request_id: Arc<str>,
     /// The route's id, such as `start_run`.

@@ -10,21 +10,21 @@ use std::sync::Arc;
 use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use super::{Access, Route};
+use super::{Access, Route, body};
 use crate::app::App;
 use crate::caller::{Caller, authenticate};
+use crate::guard::Told;
 use crate::http::{Answer, Head, Problem};
-use crate::limits::{ANSWER_TIME, BODY_TIME};
+use crate::limits::ANSWER_TIME;
 
 /// What `serve` knows of a request before it is routed.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) request_id: Arc<str>,
     pub(crate) address: IpAddr,
+    pub(crate) is_secure: bool,
 }
 
 /// The request's id; a request that did not come through `serve` has none.
@@ -36,6 +36,7 @@ fn arrival(request: &Request) -> Arrival {
     request.extensions().get::<Arrival>().cloned().unwrap_or_else(|| Arrival {
         request_id: "".into(),
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        is_secure: false,
     })
 }
 
@@ -46,29 +47,35 @@ pub(crate) async fn dispatch(
     parts: Option<RawPathParams>,
     request: Request,
 ) -> Response {
-    let Arrival { request_id, address } = arrival(&request);
+    let Arrival { request_id, address, is_secure } = arrival(&request);
     let (top, body) = request.into_parts();
     let head = Head {
         method: top.method,
         uri: top.uri,
         headers: top.headers,
         address,
+        is_secure,
         request_id: request_id.clone(),
         route: route.id,
         parts: parts.iter().flatten().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
     };
-    let handled = AssertUnwindSafe(answer(&app, &route, Arc::new(head), parts.is_some(), body));
-    let answered = match handled.catch_unwind().await {
+    let mut told = None;
+    let handled = answer(&app, &route, Arc::new(head), parts.is_some(), body, &mut told);
+    let answered = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(answered) => answered,
         Err(_) => {
             tracing::error!(request_id = &*request_id, route = route.id, "a handler panicked");
             Err(Problem::internal())
         }
     };
-    match answered {
+    let mut response = match answered {
         Ok(answer) => answer.into_response(),
         Err(problem) => refusal(&problem, &request_id),
+    };
+    if let Some(told) = told {
+        told.put(response.headers_mut());
     }
+    response
 }
 
 async fn answer(
@@ -77,13 +84,19 @@ async fn answer(
     head: Arc<Head>,
     parts_good: bool,
     body: axum::body::Body,
+    told: &mut Option<Told>,
 ) -> Result<Answer, Problem> {
     if !parts_good {
         return Err(Problem::not_found("path"));
     }
     let who = admitted(app, route, &head).await?;
-    let body = read(body, route.body_bytes_max).await?;
-    let handled = route.call(app.clone(), head, who, body);
+    if let Some(caller) = &who {
+        *told = app.guard.key(caller.limit_key())?;
+    }
+    let body = body::read(app, body, route.body_bytes_max).await?;
+    let organization = who.as_ref().map_or("", |caller| caller.limit_organization());
+    let _place = app.guard.place(organization)?;
+    let handled = route.call(app.clone(), head, who.clone(), body);
     match tokio::time::timeout(ANSWER_TIME, handled).await {
         Ok(answered) => answered,
         Err(_) => {
@@ -100,29 +113,19 @@ async fn admitted(app: &App, route: &Route, head: &Head) -> Result<Option<Caller
         Access::Caller => None,
         Access::Scope(scope) => Some(scope),
     };
-    let who = authenticate::caller(app, &head.headers).await?;
+    app.guard.may_authenticate(head.address)?;
+    let who = match authenticate::caller(app, &head.headers).await {
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            app.guard.failed(head.address);
+            return Err(problem);
+        }
+        who => who?,
+    };
     let caller = who.as_ref().ok_or_else(Problem::unauthorized)?;
     if let Some(scope) = needed {
         caller.may(scope)?;
     }
     Ok(who)
-}
-
-async fn read(body: axum::body::Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    let collected = Limited::new(body, bytes_max).collect();
-    match tokio::time::timeout(BODY_TIME, collected).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            let detail = format!("the body is over {bytes_max} bytes");
-            Err(Problem::new(status, "request.body_too_large", detail))
-        }
-        Ok(Err(_)) => Err(Problem::bad_request("request.body", "the body did not arrive whole")),
-        Err(_) => {
-            let status = StatusCode::REQUEST_TIMEOUT;
-            Err(Problem::new(status, "request.body_slow", "the body came too slowly"))
-        }
-    }
 }
 
 /// A refusal as it goes out.

@@ -5,6 +5,7 @@
 //!                               └▶ openapi document
 //! ```
 
+mod body;
 pub(crate) mod dispatch;
 pub mod openapi;
 mod router;

@@ -1,25 +1,23 @@
-//! The accept loop: connections, their deadlines, and their end.
-//!
-//! Plain connections speak HTTP/1.1 only: a server that first looks which version comes would wait
-//! for that without a deadline.
+//! The accept loop: which connections are taken, and the end of all.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io::Write as _;
 
-use axum::Router;
-use axum::extract::Request;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
-use crate::limits::{DRAIN_TIME, HEAD_BYTES_MAX, HEAD_TIME, HEADERS_MAX};
+use super::connection::{self, Common};
+use super::edge::Link;
+use super::tickets::Tickets;
+use crate::limits::{ACCEPT_PAUSE, DRAIN_TIME};
 
 /// Takes connections until told to stop, then waits for answers under way.
-pub(super) async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub(super) async fn accept(
+    listener: TcpListener,
+    common: Common,
+    tickets: Tickets,
+    stop: CancellationToken,
+) {
     let connections = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -27,14 +25,26 @@ pub(super) async fn accept(listener: TcpListener, router: Router, stop: Cancella
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        match accepted {
-            Ok((stream, peer)) => connection(&connections, stream, peer, router.clone()),
-            Err(error) => {
-                // Out of file descriptors, mostly: a moment later some are free again.
+        let local = accepted.as_ref().ok().and_then(|(stream, _)| stream.local_addr().ok());
+        let (stream, link) = match (accepted, local) {
+            (Ok((stream, peer)), Some(local)) => (stream, Link { peer, local, is_tls: false }),
+            (Ok(_), None) => continue,
+            (Err(error), _) => {
                 tracing::warn!(%error, "a connection was not accepted");
-                tokio::task::yield_now().await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
             }
-        }
+        };
+        let address = link.peer.ip();
+        let Some(ticket) = tickets.take(address, common.edge.proxies.has(address)) else {
+            turn_away(&common, stream, link);
+            continue;
+        };
+        let (common, watcher) = (common.clone(), connections.watcher());
+        tokio::spawn(async move {
+            connection::serve(common, stream, link, watcher).await;
+            drop(ticket);
+        });
     }
     drop(listener);
     if tokio::time::timeout(DRAIN_TIME, connections.shutdown()).await.is_err() {
@@ -42,31 +52,13 @@ pub(super) async fn accept(listener: TcpListener, router: Router, stop: Cancella
     }
 }
 
-fn connection(all: &GracefulShutdown, stream: TcpStream, peer: SocketAddr, router: Router) {
-    let _ = stream.set_nodelay(true);
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .keep_alive(true);
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        let router = router.clone();
-        async move {
-            let request: Request = request.map(axum::body::Body::new);
-            Ok::<_, Infallible>(
-                router.oneshot(request).await.unwrap_or_else(|never| match never {}),
-            )
-        }
-    });
-    let served = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let watched = all.watch(served);
-    tokio::spawn(async move {
-        if let Err(error) = watched.await {
-            tracing::debug!(%error, "a connection ended early");
-        }
-    });
+/// Says why, as far as that goes without waiting, and closes.
+fn turn_away(common: &Common, stream: TcpStream, link: Link) {
+    tracing::debug!(peer = %link.peer, "a connection too many");
+    if common.tls.is_none()
+        && let Ok(mut stream) = stream.into_std()
+    {
+        let _ = stream.write(&common.edge.too_many(link));
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+    }
 }

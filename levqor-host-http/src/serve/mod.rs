@@ -6,8 +6,16 @@
 //! ```
 
 mod accept;
+mod connection;
 mod edge;
 mod first;
+mod headers;
+mod hosts;
+mod outgoing;
+mod proxies;
+mod tickets;
+mod tls;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -27,8 +35,12 @@ use crate::app::{App, Parts};
 use crate::caller::secret::Plain;
 use crate::config::{Config, ConfigError};
 use crate::desk::Desk;
+use crate::guard::Guard;
 use crate::http::Problem;
 use crate::limits::CACHE_BYTES;
+use connection::Common;
+use edge::Edge;
+use tickets::Tickets;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +117,9 @@ impl Host {
         let spec = config.store_spec()?;
         make_folder(&config.data_dir)?;
         let store = spec.open(CACHE_BYTES)?;
+        let tls = tls::acceptor(&config.tls)?;
         let (app, admin_key) = open(config, store).await?;
+        let edge = Arc::new(Edge::new(app.clone())?);
         let listen = app.config.listen;
         let bound = TcpListener::bind(listen).await;
         let io = |source| HostError::Io { what: format!("cannot listen on {listen}"), source };
@@ -115,8 +129,10 @@ impl Host {
         let driven = app.engine.clone();
         let stopped = stop_engine.clone();
         let driving = tokio::spawn(async move { driven.serve(stopped.cancelled_owned()).await });
-        let router = edge::around(app.clone(), address);
-        let accepting = tokio::spawn(accept::accept(listener, router, stop_accepting.clone()));
+        let common = Common { edge, tls, stopping: app.stopping.clone() };
+        let tickets = Tickets::new(&app.config.limits);
+        let stop = stop_accepting.clone();
+        let accepting = tokio::spawn(accept::accept(listener, common, tickets, stop));
         Ok(Self { app, address, admin_key, stop_accepting, stop_engine, accepting, driving })
     }
 
@@ -141,7 +157,8 @@ impl Host {
     /// What is told at the start.
     #[must_use]
     pub fn greeting(&self) -> String {
-        let mut text = format!("serving on http://{}", self.address);
+        let scheme = if self.app.config.tls.is_none() { "http" } else { "https" };
+        let mut text = format!("serving on {scheme}://{}", self.address);
         if let Some(key) = &self.admin_key {
             text.push_str("\nadmin key, shown this once: ");
             text.push_str(key.reveal());
@@ -161,6 +178,7 @@ impl Host {
         match ended {
             None => self.stop().await,
             Some(ended) => {
+                self.app.stopping.cancel();
                 self.stop_accepting.cancel();
                 let _ = self.accepting.await;
                 flatten(ended).map(drop)
@@ -173,6 +191,7 @@ impl Host {
     /// # Errors
     /// When the engine's store failed.
     pub async fn stop(self) -> Result<(), HostError> {
+        self.app.stopping.cancel();
         self.stop_accepting.cancel();
         let _ = self.accepting.await;
         self.stop_engine.cancel();
@@ -223,7 +242,9 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
     registry.register(&catalog)?;
     let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
     let desk = Desk::new(store);
-    let app = App::new(Parts { config, engine, registry, vault, desk });
+    let guard = Guard::new(&config.limits);
+    let stopping = CancellationToken::new();
+    let app = App::new(Parts { config, engine, registry, vault, desk, guard, stopping });
     let admin_key = first::prepare(&app).await?;
     Ok((app, admin_key))
 }
