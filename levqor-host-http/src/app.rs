@@ -1,5 +1,6 @@
 //! [`App`]: every long-lived part of the host, in one place.
 
+use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -7,7 +8,10 @@ use levqor_connectors::registry::Registry;
 use levqor_connectors::vault::FileVault;
 use levqor_core::engine::Engine;
 use levqor_core::time::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::caller::keys::Keys;
 use crate::config::Config;
 use crate::desk::Desk;
 
@@ -29,6 +33,37 @@ pub struct Parts {
     pub vault: Arc<FileVault>,
     /// The host's own records.
     pub desk: Desk,
+    /// The API keys, ready to be compared.
+    pub keys: Keys,
+    /// What goes on beside the requests.
+    pub(crate) beside: Beside,
+}
+
+/// Work that no request waits for: a mail on its way, a note that is written late. A stopping host
+/// waits for it, so that the store is closed by nobody else's hand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    all: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Beside {
+    /// Begins it.
+    pub(crate) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.all.spawn(work));
+    }
+
+    /// Completes when the host stops: what waits ends then, what writes writes.
+    pub(crate) async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Tells all of it to end, and waits for that.
+    pub(crate) async fn end(&self) {
+        self.stop.cancel();
+        self.all.close();
+        self.all.wait().await;
+    }
 }
 
 impl App {
@@ -40,6 +75,15 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.engine.clock().now()
+    }
+
+    /// Waits this long, or until the host stops.
+    pub(crate) async fn rest(&self, ms: u64) {
+        let due = self.engine.clock().sleep_until(self.now().plus_ms(ms));
+        tokio::select! {
+            () = due => {}
+            () = self.beside.stopping() => {}
+        }
     }
 }
 

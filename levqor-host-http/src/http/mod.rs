@@ -4,6 +4,7 @@
 
 mod answer;
 mod call;
+pub(crate) mod etag;
 mod page;
 mod problem;
 

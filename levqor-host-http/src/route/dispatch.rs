@@ -17,6 +17,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use super::{Access, Route};
 use crate::app::App;
 use crate::caller::{Caller, authenticate};
+use crate::desk::Begun;
 use crate::http::{Answer, Head, Problem};
 use crate::limits::{ANSWER_TIME, BODY_TIME};
 
@@ -56,8 +57,9 @@ pub(crate) async fn dispatch(
         request_id: request_id.clone(),
         route: route.id,
         parts: parts.iter().flatten().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+        once: None,
     };
-    let handled = AssertUnwindSafe(answer(&app, &route, Arc::new(head), parts.is_some(), body));
+    let handled = AssertUnwindSafe(answer(&app, &route, head, parts.is_some(), body));
     let answered = match handled.catch_unwind().await {
         Ok(answered) => answered,
         Err(_) => {
@@ -74,7 +76,7 @@ pub(crate) async fn dispatch(
 async fn answer(
     app: &App,
     route: &Route,
-    head: Arc<Head>,
+    mut head: Head,
     parts_good: bool,
     body: axum::body::Body,
 ) -> Result<Answer, Problem> {
@@ -83,7 +85,14 @@ async fn answer(
     }
     let who = admitted(app, route, &head).await?;
     let body = read(body, route.body_bytes_max).await?;
-    let handled = route.call(app.clone(), head, who, body);
+    if let Some(caller) = who.as_ref().filter(|_| route.is_once) {
+        match app.desk.once(caller, &head, &body, app.now()).await? {
+            Some(Begun::Again(answer)) => return Ok(answer),
+            Some(Begun::New(once)) => head.once = Some(once),
+            None => {}
+        }
+    }
+    let handled = route.call(app.clone(), Arc::new(head), who, body);
     match tokio::time::timeout(ANSWER_TIME, handled).await {
         Ok(answered) => answered,
         Err(_) => {
@@ -100,7 +109,7 @@ async fn admitted(app: &App, route: &Route, head: &Head) -> Result<Option<Caller
         Access::Caller => None,
         Access::Scope(scope) => Some(scope),
     };
-    let who = authenticate::caller(app, &head.headers).await?;
+    let who = authenticate::caller(app, head).await?;
     let caller = who.as_ref().ok_or_else(Problem::unauthorized)?;
     if let Some(scope) = needed {
         caller.may(scope)?;

@@ -23,12 +23,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Parts};
+use crate::app::{App, Beside, Parts};
+use crate::caller::keys::Keys;
 use crate::caller::secret::Plain;
 use crate::config::{Config, ConfigError};
 use crate::desk::Desk;
 use crate::http::Problem;
 use crate::limits::CACHE_BYTES;
+use crate::people::chores;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +165,7 @@ impl Host {
             Some(ended) => {
                 self.stop_accepting.cancel();
                 let _ = self.accepting.await;
+                self.app.beside.end().await;
                 flatten(ended).map(drop)
             }
         }
@@ -175,6 +178,7 @@ impl Host {
     pub async fn stop(self) -> Result<(), HostError> {
         self.stop_accepting.cancel();
         let _ = self.accepting.await;
+        self.app.beside.end().await;
         self.stop_engine.cancel();
         flatten(self.driving.await).map(drop)
     }
@@ -222,9 +226,13 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
     let catalog = Catalog::new();
     registry.register(&catalog)?;
     let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
+    let is_shared = store.is_shared();
     let desk = Desk::new(store);
-    let app = App::new(Parts { config, engine, registry, vault, desk });
+    let keys = Keys::open(&desk, is_shared).await?;
+    let beside = Beside::default();
+    let app = App::new(Parts { config, engine, registry, vault, desk, keys, beside });
     let admin_key = first::prepare(&app).await?;
+    chores::begin(&app);
     Ok((app, admin_key))
 }
 
