@@ -1,5 +1,6 @@
 //! [`App`]: every long-lived part of the host, in one place.
 
+use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -8,7 +9,9 @@ use levqor_connectors::vault::FileVault;
 use levqor_core::engine::Engine;
 use levqor_core::time::Timestamp;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::caller::keys::Keys;
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::guard::Guard;
@@ -35,6 +38,37 @@ pub struct Parts {
     pub(crate) guard: Guard,
     /// Cancelled when the host begins to stop: what waits on purpose ends then.
     pub stopping: CancellationToken,
+    /// The API keys, ready to be compared.
+    pub keys: Keys,
+    /// What goes on beside the requests.
+    pub(crate) beside: Beside,
+}
+
+/// Work that no request waits for: a mail on its way, a note that is written late. A stopping host
+/// waits for it, so that the store is closed by nobody else's hand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    all: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Beside {
+    /// Begins it.
+    pub(crate) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.all.spawn(work));
+    }
+
+    /// Completes when the host stops: what waits ends then, what writes writes.
+    pub(crate) async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Tells all of it to end, and waits for that.
+    pub(crate) async fn end(&self) {
+        self.stop.cancel();
+        self.all.close();
+        self.all.wait().await;
+    }
 }
 
 impl App {
@@ -46,6 +80,15 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.engine.clock().now()
+    }
+
+    /// Waits this long, or until the host stops.
+    pub(crate) async fn rest(&self, ms: u64) {
+        let due = self.engine.clock().sleep_until(self.now().plus_ms(ms));
+        tokio::select! {
+            () = due => {}
+            () = self.beside.stopping() => {}
+        }
     }
 }
 

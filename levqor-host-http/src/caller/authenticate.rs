@@ -2,11 +2,11 @@
 
 use axum::http::{HeaderMap, header};
 
-use super::key::{ApiKey, KeyText};
-use super::secret::{Plain, SecretDigest};
+use super::key::KeyText;
+use super::secret::Plain;
 use super::{Caller, Credential};
 use crate::app::App;
-use crate::http::Problem;
+use crate::http::{Head, Problem};
 
 /// The seed's header for keys, beside `Authorization`.
 const API_KEY_HEADER: &str = "x-api-key";
@@ -33,29 +33,28 @@ fn text_of(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 ///
 /// # Errors
 /// `auth.unauthorized` for a credential that is not accepted, whatever is wrong with it.
-pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
-    let Some(text) = text_of(headers)? else { return Ok(None) };
+pub(crate) async fn caller(app: &App, head: &Head) -> Result<Option<Caller>, Problem> {
+    match text_of(&head.headers)? {
+        Some(text) => by_key(app, text).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The look-up and the comparison are the same for a key that is not there: its absence must not
+/// be told from a wrong secret by the time it takes.
+async fn by_key(app: &App, text: &str) -> Result<Caller, Problem> {
     let parsed = KeyText::parse(text);
-    // The same look-up and the same comparison for a key that is not there: its absence must not
-    // be told from a wrong secret by the time it takes.
     let (id, secret) = match &parsed {
         Some(key) => (key.id.as_str(), key.secret.clone()),
         None => ("key_", Plain::of(text)),
     };
-    let found = app.desk.get::<ApiKey>(&[id]).await?;
     let now = app.now();
-    match found {
-        Some((key, _)) if key.opens(&secret, now) => {
-            let credential = Credential::Key(key.id.clone());
-            let caller = Caller::new(key.organization.clone(), credential, key.scopes);
-            Ok(Some(caller))
-        }
-        Some(_) => Err(Problem::unauthorized()),
-        None => {
-            let _ = SecretDigest::of("").matches(secret.reveal());
-            Err(Problem::unauthorized())
-        }
-    }
+    let found = app.keys.find(&app.desk, id).await?;
+    let opens = found.as_ref().map_or(app.keys.decoy(), |held| &held.key).opens(&secret, now);
+    let Some(held) = found.filter(|_| opens) else { return Err(Problem::unauthorized()) };
+    app.keys.used(app, &held, now);
+    let credential = Credential::Key(held.key.id.clone());
+    Ok(Caller::new(held.key.organization.clone(), credential, held.key.scopes))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod authenticate;
 pub mod key;
+pub mod keys;
 pub mod scope;
 pub mod secret;
 
@@ -49,6 +50,23 @@ impl Caller {
             return Ok(&self.organization);
         }
         Err(Problem::forbidden(scope))
+    }
+
+    /// The organization whose desk keeps what this caller's keyed requests were answered. It
+    /// allows nothing: to act for the organization, say what for ([`Caller::may`]).
+    pub(crate) fn desk_of(&self) -> &Organization {
+        &self.organization
+    }
+
+    /// Whether the caller may hand these scopes on: nobody gives what they lack.
+    ///
+    /// # Errors
+    /// `auth.scope_escalation`.
+    pub(crate) fn may_give(&self, scopes: Scopes) -> Result<(), Problem> {
+        if self.scopes.covers(scopes) {
+            return Ok(());
+        }
+        Err(Problem::escalation(scopes.iter().filter(|scope| !self.scopes.has(*scope))))
     }
 
     /// What the credential allows.

@@ -82,7 +82,13 @@ impl SecretDigest {
     /// Whether `text` is the secret; takes the same time whatever differs.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        self.0.as_bytes().ct_eq(Self::of(text).0.as_bytes()).into()
+        self.equals(&Self::of(text))
+    }
+
+    /// Whether both are digests of the same secret; takes the same time whatever differs.
+    #[must_use]
+    pub fn equals(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
     /// The digest's text: also a key to look a secret up by, where it is its own id.

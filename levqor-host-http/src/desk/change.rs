@@ -5,6 +5,7 @@ use levqor_core::store::{Add, Batch, Revision};
 use levqor_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Once;
 use super::record::{self, Record, Room};
 use crate::caller::Caller;
 use crate::http::Head;
@@ -30,11 +31,26 @@ impl Record for Audit {
     const ROOM: Room = Room::Audit;
 }
 
+impl Audit {
+    /// The row of a request's change.
+    #[must_use]
+    pub fn of(caller: &Caller, head: &Head, target: &str, now: Timestamp) -> Self {
+        Self {
+            at: now,
+            principal: caller.principal(),
+            action: head.route.to_owned(),
+            target: target.to_owned(),
+            request_id: head.request_id.to_string(),
+        }
+    }
+}
+
 /// What one commit does to the host's records.
 #[derive(Debug)]
 #[must_use = "a change does nothing until it is committed"]
 pub struct Change {
     batch: Batch,
+    once: Option<Once>,
 }
 
 impl Change {
@@ -46,26 +62,23 @@ impl Change {
         target: &str,
         now: Timestamp,
     ) -> Self {
-        let row = Audit {
-            at: now,
-            principal: caller.principal(),
-            action: head.route.to_owned(),
-            target: target.to_owned(),
-            request_id: head.request_id.to_string(),
-        };
-        Self::of_system(organization).audited(organization, row)
+        let row = Audit::of(caller, head, target, now);
+        let once = head.once.clone();
+        Self { once, ..Self::of_system(organization) }.audited(organization, row)
     }
 
     /// A change that no request asked for: at the first start, on a timer.
     pub fn of_system(organization: &Organization) -> Self {
-        Self { batch: Batch::new(organization.as_str()) }
+        Self { batch: Batch::new(organization.as_str()), once: None }
     }
 
     /// With one more audit row.
     pub fn audited(mut self, organization: &Organization, row: Audit) -> Self {
         // Newest first: keys sort upwards, so time stands as its complement.
         let back = u64::MAX - u64::try_from(row.at.as_millis()).unwrap_or(0);
-        let parts = [organization.as_str(), &format!("{back:016x}"), &ids::make("aud")];
+        // One part, so that a page can go on after any row of the same millisecond.
+        let place = format!("{back:016x}{}", ids::make("aud"));
+        let parts = [organization.as_str(), &place];
         self.batch.insert(record::key(Room::Audit, &parts), record::write(&row));
         self
     }
@@ -94,6 +107,12 @@ impl Change {
         self
     }
 
+    /// Removes whatever stands there.
+    pub fn forget<R: Record>(mut self, parts: &[&str]) -> Self {
+        self.batch.delete.push(record::key(R::ROOM, parts));
+        self
+    }
+
     /// Moves a counter within bounds.
     pub fn add(mut self, add: Add) -> Self {
         self.batch.add(add);
@@ -109,6 +128,16 @@ impl Change {
             self.batch.add(add);
         }
         self
+    }
+
+    /// The keyed request that this change is of.
+    pub(super) fn once(&self) -> Option<&Once> {
+        self.once.as_ref()
+    }
+
+    #[cfg(test)]
+    pub(super) fn keyed(once: Once) -> Self {
+        Self { once: Some(once.clone()), ..Self::of_system(&Organization::local()) }
     }
 
     pub(super) fn into_batch(self) -> Batch {

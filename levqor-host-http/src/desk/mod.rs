@@ -7,6 +7,7 @@
 //! is not: the place of runs, pipelines or credits. Those are the engine's.
 
 mod change;
+mod idempotency;
 mod record;
 
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use levqor_core::store::{Counter, Key, KeyRange, Revision, Store, Table, Value};
 
 pub use change::{Audit, Change};
+pub use idempotency::Once;
+pub(crate) use idempotency::{Begun, due_place};
 pub use record::{Record, Room};
 
 use crate::http::Problem;
@@ -22,6 +25,8 @@ use crate::http::Problem;
 #[derive(Clone, Debug)]
 pub struct Desk {
     store: Arc<dyn Store>,
+    /// Keyed requests that are being handled.
+    flights: idempotency::Flights,
 }
 
 /// A record with where it stands and which version of it was read.
@@ -40,7 +45,7 @@ impl Desk {
     /// The desk on a store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self { store, flights: idempotency::Flights::default() }
     }
 
     /// The record under these parts.
@@ -54,6 +59,19 @@ impl Desk {
             Some(found) => Ok(Some((record::read(&found.value)?, found.revision))),
             None => Ok(None),
         }
+    }
+
+    /// The records under these parts, in their order, all of one moment.
+    ///
+    /// # Errors
+    /// As [`Desk::get`].
+    pub async fn many<R: Record>(
+        &self,
+        all: &[impl AsRef<[&str]> + Sync],
+    ) -> Result<Vec<Option<R>>, Problem> {
+        let keys: Vec<Key> = all.iter().map(|parts| record::key(R::ROOM, parts.as_ref())).collect();
+        let found = self.store.get(&keys).await?;
+        found.into_iter().map(|f| f.map(|f| record::read(&f.value)).transpose()).collect()
     }
 
     /// Up to `limit` records whose key begins with `within`, after the one whose last part is

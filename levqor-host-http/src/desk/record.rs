@@ -18,8 +18,30 @@ pub enum Room {
     Key,
     /// `(organization, key)`: an organization's keys, for its list.
     KeyOf,
-    /// `(organization, time backwards, id)`: what was changed by whom. Written with each change.
+    /// `(organization, time backwards and id)`: what was changed by whom. Written with each change.
     Audit,
+    /// `(key)`: when a key was last used, to the minute. Written late, by `caller::keys`.
+    KeyUsed,
+    /// `(organization)`: every organization, with its name. Written by `api::organizations`.
+    Organization,
+    /// `(organization, user)`: members, each with the profile that this organization keeps.
+    Member,
+    /// `(organization, e-mail)`: the same member by e-mail.
+    MemberEmail,
+    /// `(user, organization)`: where a person is a member, for signing in.
+    MemberOf,
+    /// `(e-mail)`: whose it is, over all organizations. Nobody outside is told.
+    UserEmail,
+    /// `(digest)`: sessions of people. Written by `api::sessions`.
+    Session,
+    /// `(digest)`: sign-in links that were mailed and not yet used.
+    Link,
+    /// `(organization, digest)`: what was answered to a request with an `Idempotency-Key`.
+    Once,
+    /// `(time, organization, digest)`: the same by the time when it may go. Written with it.
+    OnceDue,
+    /// `(time, digest)`: sessions and links by the time when they may go. Written with them.
+    SessionDue,
 }
 
 impl Room {
@@ -30,6 +52,17 @@ impl Room {
             Self::Key => "key",
             Self::KeyOf => "key_of",
             Self::Audit => "audit",
+            Self::KeyUsed => "key_used",
+            Self::Organization => "organization",
+            Self::Member => "member",
+            Self::MemberEmail => "member_email",
+            Self::MemberOf => "member_of",
+            Self::UserEmail => "user_email",
+            Self::Session => "session",
+            Self::Link => "link",
+            Self::Once => "once",
+            Self::OnceDue => "once_due",
+            Self::SessionDue => "session_due",
         }
     }
 }

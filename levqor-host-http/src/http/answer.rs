@@ -13,6 +13,8 @@ pub struct Answer {
     payload: Payload,
     headers: Vec<(HeaderName, HeaderValue)>,
     nonce: Option<Nonce>,
+    /// Members of the JSON that are shown this once.
+    secrets: Vec<&'static str>,
 }
 
 /// An answer's body.
@@ -69,7 +71,7 @@ impl Answer {
     /// Any payload.
     #[must_use]
     pub fn of(status: StatusCode, payload: Payload) -> Self {
-        Self { status, payload, headers: Vec::new(), nonce: None }
+        Self { status, payload, headers: Vec::new(), secrets: Vec::new(), nonce: None }
     }
 
     /// A page. Its headers are those of pages: its own files only, and no inline script or style.
@@ -101,6 +103,13 @@ impl Answer {
         }
     }
 
+    /// This member of the JSON (a JSON Pointer: `/key`) is shown once and never kept.
+    #[must_use]
+    pub fn secret(mut self, pointer: &'static str) -> Self {
+        self.secrets.push(pointer);
+        self
+    }
+
     /// With a strong `ETag`.
     #[must_use]
     pub fn etag(self, version: &str) -> Self {
@@ -120,6 +129,21 @@ impl Answer {
             Payload::Json(bytes) => Some(bytes),
             _ => None,
         }
+    }
+
+    pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
+    }
+
+    /// The body's JSON with `null` for what is shown once; `None` where it is not JSON.
+    pub(crate) fn json_blanked(&self) -> Option<serde_json::Value> {
+        let mut value: serde_json::Value = serde_json::from_slice(self.json_bytes()?).ok()?;
+        for pointer in &self.secrets {
+            if let Some(member) = value.pointer_mut(pointer) {
+                *member = serde_json::Value::Null;
+            }
+        }
+        Some(value)
     }
 
     pub(crate) fn into_response(self) -> axum::response::Response {

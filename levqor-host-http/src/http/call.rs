@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::{FieldProblem, Problem};
 use crate::caller::Caller;
+use crate::desk::Once;
 
 /// A request's head, and what the host learned of it before a handler was called.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Head {
     pub route: &'static str,
     /// Parts of the path by their names in the route.
     pub parts: HashMap<String, String>,
+    /// Set where the request carries an `Idempotency-Key` and its route's writes go by the desk.
+    pub once: Option<Once>,
 }
 
 /// A request as its handler sees it.

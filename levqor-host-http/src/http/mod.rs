@@ -5,6 +5,7 @@
 mod answer;
 mod call;
 mod nonce;
+pub(crate) mod etag;
 mod page;
 mod problem;
 

@@ -123,6 +123,14 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "auth.scope_missing", detail)
     }
 
+    /// 403: the credential would give scopes that it lacks itself.
+    #[must_use]
+    pub fn escalation(lacks: impl Iterator<Item = Scope>) -> Self {
+        let lacks: Vec<&str> = lacks.map(Scope::as_str).collect();
+        let detail = format!("the credential lacks what it would give: {}", lacks.join(", "));
+        Self::new(StatusCode::FORBIDDEN, "auth.scope_escalation", detail)
+    }
+
     /// 500: our fault. The cause goes to the log, not to the caller.
     #[must_use]
     pub fn internal() -> Self {

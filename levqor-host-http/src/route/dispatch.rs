@@ -16,6 +16,7 @@ use super::{Access, Route, body};
 use crate::app::App;
 use crate::caller::{Caller, authenticate};
 use crate::guard::Told;
+use crate::desk::Begun;
 use crate::http::{Answer, Head, Problem};
 use crate::limits::ANSWER_TIME;
 
@@ -58,9 +59,10 @@ pub(crate) async fn dispatch(
         request_id: request_id.clone(),
         route: route.id,
         parts: parts.iter().flatten().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+        once: None,
     };
     let mut told = None;
-    let handled = answer(&app, &route, Arc::new(head), parts.is_some(), body, &mut told);
+    let handled = answer(&app, &route, head, parts.is_some(), body, &mut told);
     let answered = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(answered) => answered,
         Err(_) => {
@@ -81,7 +83,7 @@ pub(crate) async fn dispatch(
 async fn answer(
     app: &App,
     route: &Route,
-    head: Arc<Head>,
+    mut head: Head,
     parts_good: bool,
     body: axum::body::Body,
     told: &mut Option<Told>,
@@ -96,7 +98,14 @@ async fn answer(
     let body = body::read(app, body, route.body_bytes_max).await?;
     let organization = who.as_ref().map_or("", |caller| caller.limit_organization());
     let _place = app.guard.place(organization)?;
-    let handled = route.call(app.clone(), head, who.clone(), body);
+    if let Some(caller) = who.as_ref().filter(|_| route.is_once) {
+        match app.desk.once(caller, &head, &body, app.now()).await? {
+            Some(Begun::Again(answer)) => return Ok(answer),
+            Some(Begun::New(once)) => head.once = Some(once),
+            None => {}
+        }
+    }
+    let handled = route.call(app.clone(), Arc::new(head), who.clone(), body);
     match tokio::time::timeout(ANSWER_TIME, handled).await {
         Ok(answered) => answered,
         Err(_) => {
@@ -114,7 +123,7 @@ async fn admitted(app: &App, route: &Route, head: &Head) -> Result<Option<Caller
         Access::Scope(scope) => Some(scope),
     };
     app.guard.may_authenticate(head.address)?;
-    let who = match authenticate::caller(app, &head.headers).await {
+    let who = match authenticate::caller(app, head).await {
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
             app.guard.failed(head.address);
             return Err(problem);

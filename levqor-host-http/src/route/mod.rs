@@ -99,6 +99,8 @@ pub struct Route {
     pub(crate) access: Access,
     pub(crate) summary: &'static str,
     pub(crate) takes_key: bool,
+    /// Its answers are kept by the desk, with the effect.
+    pub(crate) is_once: bool,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) body_bytes_max: usize,
     pub(crate) answers: Vec<AnswerDoc>,
@@ -135,6 +137,7 @@ impl Route {
             access: Access::Public,
             summary: "",
             takes_key: false,
+            is_once: false,
             headers: Vec::new(),
             body_bytes_max: BODY_BYTES_MAX,
             answers: Vec::new(),
@@ -164,10 +167,12 @@ impl Route {
         self
     }
 
-    /// It takes `Idempotency-Key`.
+    /// It takes `Idempotency-Key`. Its handler ends with [`crate::desk::Desk::answered`]; those
+    /// about runs hand the key to the engine, which keeps it with the run.
     #[must_use]
     pub fn idempotent(mut self) -> Self {
         self.takes_key = true;
+        self.is_once = self.tag != Tag::Runs;
         self.header("Idempotency-Key", "the same key with the same request does it once")
     }
 

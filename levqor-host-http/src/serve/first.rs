@@ -7,31 +7,18 @@ use levqor_core::quota::OrganizationRecord;
 use super::HostError;
 use crate::app::App;
 use crate::caller::Scopes;
-use crate::caller::key::{ApiKey, KeyText};
+use crate::caller::key::{ApiKey, KeyOf, KeyText};
 use crate::caller::secret::Plain;
-use crate::desk::{Change, Record, Room};
+use crate::desk::Change;
 use crate::http::Problem;
-use serde::{Deserialize, Serialize};
+use crate::people::organization::{OPERATOR, OrganizationEntry};
 
-/// The operator's organization.
-pub(crate) const OPERATOR: &str = "main";
 /// Its plan: who runs the host is not limited by it.
 const OPERATOR_PLAN: &str = "enterprise";
 /// What it is given, so that the first run needs no step before it.
 const WELCOME_CREDITS: u64 = 1_000;
 /// Its cause in the ledger; the same cause is never posted twice.
 const WELCOME_REFERENCE: &str = "welcome";
-
-/// A key in its organization's list.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct KeyOf {
-    /// `key_…`.
-    pub(crate) id: String,
-}
-
-impl Record for KeyOf {
-    const ROOM: Room = Room::KeyOf;
-}
 
 /// Makes what a store lacks. The key is returned where it was made here, and never again.
 pub(crate) async fn prepare(app: &App) -> Result<Option<Plain>, HostError> {
@@ -40,6 +27,9 @@ pub(crate) async fn prepare(app: &App) -> Result<Option<Plain>, HostError> {
     if is_new {
         let record = OrganizationRecord::new(OPERATOR_PLAN, app.now());
         app.engine.set_organization(&operator, &record).await?;
+        let entry = OrganizationEntry::operators(app.now());
+        let change = Change::of_system(&operator).put(&[operator.as_str()], &entry);
+        app.desk.commit(change).await?;
         let entry = ledger::grant(WELCOME_REFERENCE, WELCOME_CREDITS, app.now());
         let entry = entry.map_err(Problem::from)?;
         ledger::post(&**app.engine.store(), &operator, &entry).await.map_err(Problem::from)?;
@@ -74,5 +64,6 @@ async fn store(app: &App, operator: &Organization, key: &ApiKey) -> Result<(), H
     let change = Change::of_system(operator)
         .put(&[&key.id], key)
         .put(&[operator.as_str(), &key.id], &listed);
-    Ok(app.desk.commit(change).await?)
+    app.desk.commit(change).await?;
+    Ok(app.keys.changed(&app.desk, &key.id).await?)
 }

@@ -31,7 +31,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Parts};
+use crate::app::{App, Beside, Parts};
+use crate::caller::keys::Keys;
 use crate::caller::secret::Plain;
 use crate::config::{Config, ConfigError};
 use crate::desk::Desk;
@@ -41,6 +42,7 @@ use crate::limits::CACHE_BYTES;
 use connection::Common;
 use edge::Edge;
 use tickets::Tickets;
+use crate::people::chores;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +183,7 @@ impl Host {
                 self.app.stopping.cancel();
                 self.stop_accepting.cancel();
                 let _ = self.accepting.await;
+                self.app.beside.end().await;
                 flatten(ended).map(drop)
             }
         }
@@ -194,6 +197,7 @@ impl Host {
         self.app.stopping.cancel();
         self.stop_accepting.cancel();
         let _ = self.accepting.await;
+        self.app.beside.end().await;
         self.stop_engine.cancel();
         flatten(self.driving.await).map(drop)
     }
@@ -241,11 +245,16 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
     let catalog = Catalog::new();
     registry.register(&catalog)?;
     let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
+    let is_shared = store.is_shared();
     let desk = Desk::new(store);
     let guard = Guard::new(&config.limits);
     let stopping = CancellationToken::new();
-    let app = App::new(Parts { config, engine, registry, vault, desk, guard, stopping });
+    let keys = Keys::open(&desk, is_shared).await?;
+    let beside = Beside::default();
+    let parts = Parts { config, engine, registry, vault, desk, guard, stopping, keys, beside };
+    let app = App::new(parts);
     let admin_key = first::prepare(&app).await?;
+    chores::begin(&app);
     Ok((app, admin_key))
 }
 
