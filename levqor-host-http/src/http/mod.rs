@@ -4,8 +4,8 @@
 
 mod answer;
 mod call;
-mod nonce;
 pub(crate) mod etag;
+mod nonce;
 mod page;
 mod problem;
 

@@ -15,8 +15,8 @@ use futures_util::FutureExt as _;
 use super::{Access, Route, body};
 use crate::app::App;
 use crate::caller::{Caller, authenticate};
-use crate::guard::Told;
 use crate::desk::Begun;
+use crate::guard::Told;
 use crate::http::{Answer, Head, Problem};
 use crate::limits::ANSWER_TIME;
 

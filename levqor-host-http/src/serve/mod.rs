@@ -39,10 +39,10 @@ use crate::desk::Desk;
 use crate::guard::Guard;
 use crate::http::Problem;
 use crate::limits::CACHE_BYTES;
+use crate::people::chores;
 use connection::Common;
 use edge::Edge;
 use tickets::Tickets;
-use crate::people::chores;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]

@@ -63,10 +63,16 @@ async fn nothing_in_a_document_steps_over_its_budget() {
     let calls = || json!([call("a"), call("b"), call("c"), call("d"), call("e")]);
     for (what, step) in [
         ("catch", json!({"id": "t", "try": calls(), "catch": [{"steps": []}]})),
-        ("loop", json!({"id": "t", "for_each": "${{ [1, 2, 3, 4, 5] }}", "as": "n",
-            "max_items": 5, "on_item_error": "continue", "steps": [call("a")]})),
-        ("any", json!({"id": "t", "join": "any",
-            "parallel": [{"id": "x", "steps": calls()}, {"id": "y", "steps": calls()}]})),
+        (
+            "loop",
+            json!({"id": "t", "for_each": "${{ [1, 2, 3, 4, 5] }}", "as": "n",
+            "max_items": 5, "on_item_error": "continue", "steps": [call("a")]}),
+        ),
+        (
+            "any",
+            json!({"id": "t", "join": "any",
+            "parallel": [{"id": "x", "steps": calls()}, {"id": "y", "steps": calls()}]}),
+        ),
     ] {
         let world = World::new().await;
         let mut document = steps(1);
