@@ -26,8 +26,8 @@ const WELCOME_REFERENCE: &str = "welcome";
 /// The code of a store that another process has open.
 const LOCKED: &str = "store.locked";
 /// Memory for pages: an embedded store beside other programs, not a server.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
-/// The same for redb, which counts in `usize`.
+const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// For redb, which counts in `usize`.
 const REDB_CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// An opened store with an engine on it.
