@@ -25,8 +25,6 @@ const WELCOME_CREDITS: u64 = 1_000;
 const WELCOME_REFERENCE: &str = "welcome";
 /// The code of a store that another process has open.
 const LOCKED: &str = "store.locked";
-/// Memory for pages: an embedded store beside other programs, not a server.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// An opened store with an engine on it.
 #[derive(Debug)]
@@ -118,7 +116,7 @@ pub(crate) fn open_store(spec: &StoreSpec) -> Result<Arc<dyn Store>> {
     if let Some(path) = spec.path() {
         make_folder(path)?;
     }
-    Ok(spec.open(CACHE_BYTES)?)
+    Ok(spec.open()?)
 }
 
 /// Refuses where no store is.

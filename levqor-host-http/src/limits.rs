@@ -63,5 +63,3 @@ pub(crate) const WAIT_SECONDS_MAX: u64 = 25;
 /// Items of a page where the caller names no number, and at its most.
 pub(crate) const PAGE_DEFAULT: u32 = 50;
 pub(crate) const PAGE_MAX: u32 = 200;
-/// Pages for an embedded store's cache: a server's share of a small machine.
-pub(crate) const CACHE_BYTES: u64 = 128 * 1024 * 1024;

@@ -36,11 +36,16 @@ pub struct SledOptions {
     pub unflushed: bool,
 }
 
+/// Pages kept where the options do not say. What a run needs was written a moment ago; a page that
+/// is not here is read from the system's own cache. A hundred thousand sleeping runs are 84 MiB of
+/// memory with it and 165 MiB with four times as much, at the same number of runs a second.
+const CACHE_BYTES_DEFAULT: u64 = 32 * 1024 * 1024;
+
 impl Default for SledOptions {
-    /// 128 MiB of cache, and a scrub.
+    /// 32 MiB of cache, and a scrub.
     fn default() -> Self {
         Self {
-            cache_bytes: 128 * 1024 * 1024,
+            cache_bytes: CACHE_BYTES_DEFAULT,
             scrub: true,
             #[cfg(feature = "testing")]
             unflushed: false,

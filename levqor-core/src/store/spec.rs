@@ -15,7 +15,7 @@ use super::{Store, StoreError};
 /// ```
 /// use levqor_core::store::StoreSpec;
 /// let spec: StoreSpec = "memory:".parse()?;
-/// let store = spec.open(64 * 1024 * 1024)?;
+/// let store = spec.open()?;
 /// assert!(!store.is_shared());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -40,25 +40,17 @@ impl StoreSpec {
         }
     }
 
-    /// Opens it, made where it is not there, with a cache of `cache_bytes` where it has one.
+    /// Opens it with the backend's own defaults, made where it is not there.
     ///
     /// # Errors
     /// As the backend's own `open`; [`StoreError::Unavailable`] where this build lacks the backend.
-    pub fn open(&self, cache_bytes: u64) -> Result<Arc<dyn Store>, StoreError> {
+    pub fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
         match self {
             Self::Memory => Ok(Arc::new(MemoryStore::new())),
             #[cfg(feature = "sled")]
-            Self::Sled(path) => {
-                let mut options = super::SledOptions::default();
-                options.cache_bytes = cache_bytes;
-                Ok(Arc::new(super::SledStore::open_with(path, options)?))
-            }
+            Self::Sled(path) => Ok(Arc::new(super::SledStore::open(path)?)),
             #[cfg(feature = "redb")]
-            Self::Redb(path) => {
-                let mut options = super::RedbOptions::default();
-                options.cache_bytes = usize::try_from(cache_bytes).unwrap_or(usize::MAX);
-                Ok(Arc::new(super::RedbStore::open_with(path, options)?))
-            }
+            Self::Redb(path) => Ok(Arc::new(super::RedbStore::open(path)?)),
             #[cfg(not(all(feature = "sled", feature = "redb")))]
             other => Err(StoreError::Unavailable(format!("this build cannot open {other}"))),
         }

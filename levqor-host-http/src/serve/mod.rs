@@ -38,7 +38,6 @@ use crate::config::{Config, ConfigError};
 use crate::desk::Desk;
 use crate::guard::Guard;
 use crate::http::Problem;
-use crate::limits::CACHE_BYTES;
 use crate::people::chores;
 use connection::Common;
 use edge::Edge;
@@ -118,7 +117,7 @@ impl Host {
     pub async fn start(config: Config) -> Result<Self, HostError> {
         let spec = config.store_spec()?;
         make_folder(&config.data_dir)?;
-        let store = spec.open(CACHE_BYTES)?;
+        let store = spec.open()?;
         let tls = tls::acceptor(&config.tls)?;
         let (app, admin_key) = open(config, store).await?;
         let edge = Arc::new(Edge::new(app.clone())?);

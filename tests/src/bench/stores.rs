@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use levqor_core::store::{MemoryStore, SledStore, Store};
+use levqor_core::store::{MemoryStore, RedbStore, SledOptions, SledStore, Store};
 
 /// A store under measurement, and where its files are.
 #[derive(Clone, Debug)]
@@ -16,11 +16,11 @@ pub struct Bench {
     pub dir: Option<PathBuf>,
 }
 
-/// Opens a store in a new folder below the one that is named.
+/// Opens a store in a new folder below the one that is named, sled with this much cache.
 ///
 /// # Errors
 /// When the name is unknown or the store cannot be opened.
-pub fn open(name: &str) -> Result<Bench, String> {
+pub fn open(name: &str, cache_mib: Option<u64>) -> Result<Bench, String> {
     let (kind, dir) = name.split_once(':').unwrap_or((name, ""));
     if kind == "memory" {
         let store = Arc::new(MemoryStore::new());
@@ -30,8 +30,12 @@ pub fn open(name: &str) -> Result<Bench, String> {
     std::fs::create_dir_all(&parent).map_err(|e| e.to_string())?;
     let dir = tempfile::Builder::new().prefix("levqor-bench-").tempdir_in(parent);
     let dir = dir.map_err(|e| e.to_string())?.keep();
+    let mut options = SledOptions::default();
+    options.cache_bytes = cache_mib.map_or(options.cache_bytes, |mib| mib << 20);
+    let path = dir.join("store");
     let store: Arc<dyn Store> = match kind {
-        "sled" => Arc::new(SledStore::open(dir.join("store")).map_err(|e| e.to_string())?),
+        "sled" => Arc::new(SledStore::open_with(path, options).map_err(|e| e.to_string())?),
+        "redb" => Arc::new(RedbStore::open(path).map_err(|e| e.to_string())?),
         other => return Err(format!("no store is called `{other}`")),
     };
     Ok(Bench { store, kind: kind.to_owned(), dir: Some(dir) })

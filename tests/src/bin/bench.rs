@@ -30,6 +30,9 @@ struct Arguments {
     /// Runs in flight in W1.
     #[arg(long, default_value_t = 64)]
     in_flight: usize,
+    /// Memory for sled's pages in MiB; what the store takes by itself where absent.
+    #[arg(long)]
+    cache_mib: Option<u64>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -42,7 +45,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let What::Call = arguments.what {
         return call(arguments).await;
     }
-    let bench = stores::open(&arguments.store)?;
+    let bench = stores::open(&arguments.store, arguments.cache_mib)?;
     if let Some(dir) = &bench.dir {
         let mut times = disk::fdatasyncs(dir)?;
         let whole: std::time::Duration = times.iter().sum();
