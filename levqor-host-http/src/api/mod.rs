@@ -5,6 +5,7 @@ mod keys;
 mod members;
 mod meta;
 mod organizations;
+mod reports;
 mod runs;
 mod users;
 
@@ -15,6 +16,7 @@ pub(crate) fn routes() -> Vec<Route> {
     [
         meta::routes(),
         runs::routes(),
+        reports::routes(),
         keys::routes(),
         organizations::routes(),
         users::routes(),

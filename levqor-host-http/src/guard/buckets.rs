@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn keys_do_not_share_their_fate() {
-        let all = buckets(1, 1, 1_000);
+        let all = buckets(1, 1, 100_000);
         for key in 0..500 {
             assert!(is_admitted(&all, key, 10), "{key}");
             assert!(!is_admitted(&all, key, 10), "{key}");

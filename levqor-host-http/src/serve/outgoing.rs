@@ -122,3 +122,59 @@ impl HttpBody for Outgoing {
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn out(media: &str, stop: &CancellationToken, watched: &Watched, open: &Open) -> Outgoing {
+        let parts = futures_util::stream::iter([Ok::<_, std::io::Error>("part")]);
+        let parts = futures_util::StreamExt::chain(parts, futures_util::stream::pending());
+        let mut response = Response::new(Body::from_stream(parts));
+        response.headers_mut().insert(CONTENT_TYPE, media.parse().unwrap());
+        open.begin();
+        outgoing(response, Counted::of(open.clone()), stop, Some(watched)).into_body()
+    }
+
+    #[test]
+    fn a_stream_of_events_ends_when_the_host_stops_and_others_go_on() {
+        let (stop, watched, open) = (CancellationToken::new(), Watched::default(), Open::default());
+        for (media, ends) in [("text/event-stream", true), ("application/zip", false)] {
+            let stop = stop.child_token();
+            let mut body = out(media, &stop, &watched, &open);
+            assert!(body.frame().now_or_never().unwrap().is_some(), "{media}");
+            assert!(body.frame().now_or_never().is_none(), "{media}: it waits for more");
+            stop.cancel();
+            let ended = body.frame().now_or_never();
+            assert_eq!(ended.map(|frame| frame.is_none()), ends.then_some(true), "{media}");
+            assert_eq!(open.count(), 1);
+            drop(body);
+            assert_eq!(open.count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_does_not_come_for_the_next_part_is_seen() {
+        let (stop, watched, open) = (CancellationToken::new(), Watched::default(), Open::default());
+        let mut body = out("text/event-stream", &stop, &watched, &open);
+        body.frame().now_or_never().unwrap();
+        let past = |body: &Outgoing| {
+            let given = body.given.as_ref().unwrap();
+            let at_ms = given.at_ms.load(Ordering::Acquire);
+            // As if the part had been given before the time that is asked for.
+            at_ms > 0 && {
+                std::thread::yield_now();
+                given.now_ms() >= at_ms
+            }
+        };
+        assert!(past(&body), "a part was given and nobody came");
+        assert!(!watched.is_stalled(Duration::from_secs(3_600)), "not for an hour yet");
+        assert!(body.frame().now_or_never().is_none());
+        assert!(!past(&body) && !watched.is_stalled(Duration::ZERO), "now it waits for us");
+        drop(body);
+        assert!(!watched.is_stalled(Duration::ZERO) && watched.0.lock().is_empty());
+    }
+}

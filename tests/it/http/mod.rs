@@ -1,6 +1,7 @@
 //! The HTTP host through its public door: requests over a socket.
 
 mod client;
+mod edge;
 mod first;
 
 use std::path::Path;

@@ -1,9 +1,11 @@
-//! The benches: what a run, a call and a sleeper cost. One JSON line for each figure.
+//! The benches: what a run, a call, a sleeper and a request cost. One JSON line for each figure.
 //!
 //! They share the engine's public interface with every embedder and nothing else: no batching that
 //! a caller could not do, no warm state that a second process would not have.
 
 pub mod disk;
+#[cfg(feature = "plugins")]
+pub mod http;
 pub mod load;
 pub mod output;
 pub mod stores;

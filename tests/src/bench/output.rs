@@ -48,7 +48,17 @@ impl Figure {
 /// This process's proportional memory in MiB.
 #[must_use]
 pub fn pss_mib() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    pss_mib_at("self")
+}
+
+/// Another process's.
+#[must_use]
+pub fn pss_mib_of(pid: u32) -> f64 {
+    pss_mib_at(&pid.to_string())
+}
+
+fn pss_mib_at(process: &str) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("Pss:"));
     let kib: f64 =
         line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0.0);

@@ -1,4 +1,5 @@
-//! `bench w1|w2|call|sleepers`: what a run, a call and a sleeper cost here, one JSON line a figure.
+//! `bench w1|w2|w3|call|sleepers`: what a run, a request, a call and a sleeper cost here, one JSON
+//! line a figure.
 
 use clap::{Parser, ValueEnum};
 use levqor_tests::bench::load::{self, Failure};
@@ -12,6 +13,8 @@ enum What {
     W1,
     /// Runs of three steps, one at a time.
     W2,
+    /// Durable intake over HTTP by 64 kept connections, beside a server that answers a constant.
+    W3,
     /// Calls of a plugin.
     Call,
     /// Runs that sleep, and W1 beside them.
@@ -24,10 +27,10 @@ struct Arguments {
     /// `sled:DIR`, `redb:DIR` or `memory:`.
     #[arg(long, default_value = "sled:")]
     store: String,
-    /// How many runs, calls or sleepers.
+    /// How many runs, requests, calls or sleepers.
     #[arg(long)]
     runs: Option<usize>,
-    /// Runs in flight in W1.
+    /// Runs in flight in W1, connections in W3.
     #[arg(long, default_value_t = 64)]
     in_flight: usize,
     /// Memory for sled's pages in MiB; what the store takes by itself where absent.
@@ -45,6 +48,9 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let What::Call = arguments.what {
         return call(arguments).await;
     }
+    if let What::W3 = arguments.what {
+        return w3(arguments).await;
+    }
     let bench = stores::open(&arguments.store, arguments.cache_mib)?;
     if let Some(dir) = &bench.dir {
         let mut times = disk::fdatasyncs(dir)?;
@@ -57,7 +63,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         What::W1 => w1(&bench, arguments.runs.unwrap_or(2_000), arguments.in_flight).await?,
         What::W2 => w2(&bench, arguments.runs.unwrap_or(500)).await?,
         What::Sleepers => sleepers(&bench, arguments.runs.unwrap_or(100_000)).await?,
-        What::Call => {}
+        What::W3 | What::Call => {}
     }
     bench.remove();
     Ok(())
@@ -113,6 +119,46 @@ async fn sleepers(bench: &Bench, runs: usize) -> Result<(), Failure> {
         .print();
     print_w1("w1_beside_sleepers", bench, &serving, 2_000, 64).await?;
     serving.stop().await;
+    Ok(())
+}
+
+#[cfg(not(feature = "plugins"))]
+async fn w3(_: &Arguments) -> Result<(), Failure> {
+    Err("this build has no HTTP host: build it with the feature `plugins`".into())
+}
+
+/// Bodies of 1 KiB to a stored pipeline of three steps, whose runs are driven meanwhile.
+#[cfg(feature = "plugins")]
+async fn w3(arguments: &Arguments) -> Result<(), Failure> {
+    use levqor_tests::bench::http;
+
+    let folder = tempfile::tempdir()?;
+    let store = if arguments.store == "sled:" { "" } else { arguments.store.as_str() };
+    let intake = http::intake(folder.path(), store).await?;
+    let (address, connections) = (intake.host.address(), arguments.in_flight);
+    let requests = arguments.runs.unwrap_or(20_000);
+    let request = intake.request("/api/v1/run");
+    http::closed_loop(address, &request, requests / 10, connections, 202).await?;
+    let mut loaded = http::closed_loop(address, &request, requests, connections, 202).await?;
+    let begun = std::time::Instant::now();
+    intake.ended(&loaded.last).await?;
+    let drained = begun.elapsed();
+    let constant = http::constant().await?;
+    http::closed_loop(constant, &request, requests / 10, connections, 202).await?;
+    let bare = http::closed_loop(constant, &request, requests, connections, 202).await?;
+    let per_second = |whole: std::time::Duration| (requests as f64 / whole.as_secs_f64()).round();
+    let (req_s, constant_req_s) = (per_second(loaded.whole), per_second(bare.whole));
+    Figure::new("w3", if store.is_empty() { "sled" } else { store })
+        .with("requests", requests)
+        .with("connections", connections)
+        .with("req_s", req_s)
+        .percentiles("ms", &mut loaded.times)
+        .with("constant_req_s", constant_req_s)
+        .with("of_constant", (req_s / constant_req_s * 1_000.0).round() / 1_000.0)
+        .with("last_run_ended_ms", (drained.as_secs_f64() * 1e3).round())
+        .with("pss_mib", pss_mib())
+        .print();
+    intake.host.stop().await?;
     Ok(())
 }
 

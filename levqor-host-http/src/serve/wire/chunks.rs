@@ -109,7 +109,7 @@ mod tests {
         for (text, expected) in [
             ("0\r\n\r\n", Some((5, true))),
             ("3\r\nabc\r\n0\r\n\r\nGET /", Some((13, true))),
-            ("A;x=\"y\"\r\n0123456789\r\n0\r\nt: v\r\n\r\nrest", Some((33, true))),
+            ("A;x=\"y\"\r\n0123456789\r\n0\r\nt: v\r\n\r\nrest", Some((32, true))),
             ("3\r\nab", Some((5, false))),
             ("000003\r\nabc\r\n0\r\n\r\n", Some((18, true))),
             ("3\nabc\r\n0\r\n\r\n", None),

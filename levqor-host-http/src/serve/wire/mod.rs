@@ -159,7 +159,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         match self.poll_more(cx) {
             Poll::Ready(Ok(0)) => self.end_with(None),
             Poll::Ready(Ok(_)) if was_empty && !self.is_first => self.deadline = None,
-            Poll::Ready(read) => drop(read?),
+            Poll::Ready(read) => {
+                let _ = read?;
+            }
             Poll::Pending => {
                 let is_idle = self.held.is_empty() && !self.is_first;
                 if !self.is_past(cx, if is_idle { IDLE_TIME } else { HEAD_TIME }) {
