@@ -7,9 +7,11 @@ use levqor_connectors::registry::Registry;
 use levqor_connectors::vault::FileVault;
 use levqor_core::engine::Engine;
 use levqor_core::time::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::watch::Watch;
 
 /// The host's parts; a cheap clone.
 #[derive(Clone, Debug)]
@@ -29,6 +31,10 @@ pub struct Parts {
     pub vault: Arc<FileVault>,
     /// The host's own records.
     pub desk: Desk,
+    /// Whoever follows runs as they go.
+    pub(crate) watch: Watch,
+    /// Cancelled when the host stops: answers that wait end early.
+    pub(crate) stopping: CancellationToken,
 }
 
 impl App {

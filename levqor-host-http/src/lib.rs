@@ -33,6 +33,7 @@ pub mod serve;
 mod api;
 mod ids;
 mod limits;
+mod watch;
 
 pub use app::App;
 pub use config::Config;

@@ -111,7 +111,9 @@ impl Change {
         self
     }
 
-    pub(super) fn into_batch(self) -> Batch {
+    /// The change as a batch for a commit of the engine's, which it goes along with.
+    #[must_use]
+    pub fn into_batch(self) -> Batch {
         self.batch
     }
 }

@@ -6,6 +6,7 @@ mod answer;
 mod call;
 mod page;
 mod problem;
+mod time;
 
 pub use answer::{Answer, Payload};
 pub(crate) use call::read_json;
@@ -13,3 +14,4 @@ pub use call::{Body, Call, Head, Json, Query, Raw};
 pub use page::Page;
 pub(crate) use page::{Cursor, PageQuery};
 pub use problem::{FieldProblem, Problem, ProblemDocument};
+pub use time::Time;

@@ -29,6 +29,7 @@ use crate::config::{Config, ConfigError};
 use crate::desk::Desk;
 use crate::http::Problem;
 use crate::limits::CACHE_BYTES;
+use crate::watch::Watch;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +112,7 @@ impl Host {
         let io = |source| HostError::Io { what: format!("cannot listen on {listen}"), source };
         let listener = bound.map_err(io)?;
         let address = listener.local_addr().map_err(io)?;
-        let (stop_accepting, stop_engine) = (CancellationToken::new(), CancellationToken::new());
+        let (stop_accepting, stop_engine) = (app.stopping.clone(), CancellationToken::new());
         let driven = app.engine.clone();
         let stopped = stop_engine.clone();
         let driving = tokio::spawn(async move { driven.serve(stopped.cancelled_owned()).await });
@@ -223,7 +224,9 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
     registry.register(&catalog)?;
     let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
     let desk = Desk::new(store);
-    let app = App::new(Parts { config, engine, registry, vault, desk });
+    let watch = Watch::new(engine.clone());
+    let stopping = CancellationToken::new();
+    let app = App::new(Parts { config, engine, registry, vault, desk, watch, stopping });
     let admin_key = first::prepare(&app).await?;
     Ok((app, admin_key))
 }
