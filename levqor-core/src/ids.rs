@@ -199,7 +199,8 @@ impl<'de> Deserialize<'de> for ContentHash {
 
 /// The engine's only source of randomness: ids and jitter come from here.
 pub trait IdSource: fmt::Debug + Send + Sync + 'static {
-    /// A new id; ids made later at a later `now` sort later.
+    /// A new id, a UUIDv7 of `now`: its first 48 bits are `now`'s milliseconds, by which lists find
+    /// runs; ids made later at a later `now` sort later.
     fn run_id(&self, now: Timestamp) -> RunId;
     /// 64 random bits, for jitter.
     fn random(&self) -> u64;

@@ -51,6 +51,15 @@ pub const RETRY_AFTER_MS_MAX: u64 = 3_600_000;
 pub const ID_BYTES_MAX: usize = 64;
 /// Idempotency keys, as Stripe's.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// Labels of one run: they stand in its header, which every commit writes again.
+pub const LABELS_MAX: usize = 16;
+/// A label's value: an id of another system, not a text.
+pub const LABEL_BYTES_MAX: usize = 128;
+/// Headers that one page of a filtered list reads at most: about 10 ms on a cold store. A page may
+/// be short, or empty, and still have a next one.
+pub const LIST_SCAN_MAX: u32 = 5_000;
+/// Journal bytes that one page reads before it stops; a single larger record is read all the same.
+pub const JOURNAL_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Events one commit may carry; more pure progress than that takes several commits.
 pub const EVENTS_PER_COMMIT_MAX: usize = 256;
 /// Queued runs of one organization where the host does not say.

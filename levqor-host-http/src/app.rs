@@ -15,6 +15,7 @@ use crate::caller::keys::Keys;
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::guard::Guard;
+use crate::watch::Watch;
 
 /// The host's parts; a cheap clone.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct Parts {
     pub vault: Arc<FileVault>,
     /// The host's own records.
     pub desk: Desk,
+    /// Whoever follows runs as they go.
+    pub(crate) watch: Watch,
     /// Rates and places.
     pub(crate) guard: Guard,
     /// Cancelled when the host begins to stop: what waits on purpose ends then.

@@ -35,6 +35,7 @@ mod api;
 mod guard;
 mod ids;
 mod limits;
+mod watch;
 
 pub use app::App;
 pub use config::Config;

@@ -60,6 +60,22 @@ pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// `Prefer: wait=N` at its most, in seconds: under the idle time of common proxies.
 pub(crate) const WAIT_SECONDS_MAX: u64 = 25;
+/// Server-sent event streams of one credential at a time: a console with some runs open.
+pub(crate) const STREAMS_PER_CREDENTIAL_MAX: usize = 32;
+/// Event streams in all: half of the connections are left for requests that end.
+pub(crate) const STREAMS_MAX: usize = 512;
+/// A comment on an event stream that is silent: under the idle time of common proxies.
+pub(crate) const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often a stream looks at a run that another host of the same store may drive.
+pub(crate) const STREAM_POLL: Duration = Duration::from_secs(1);
+/// Records that a stream reads at once.
+pub(crate) const STREAM_PAGE: u32 = 50;
+/// Runs that one bulk request touches: some seconds of work at the slowest.
+pub(crate) const BULK_MAX: u32 = 500;
+/// Runs of a bulk request that are changed at the same time: enough to share commits.
+pub(crate) const BULK_PARALLEL: usize = 16;
+/// Coming times that are shown of a schedule.
+pub(crate) const SCHEDULE_TIMES: usize = 5;
 /// Items of a page where the caller names no number, and at its most.
 pub(crate) const PAGE_DEFAULT: u32 = 50;
 pub(crate) const PAGE_MAX: u32 = 200;

@@ -111,7 +111,23 @@ pub(crate) async fn commit(
     hold: Hold,
     now: Timestamp,
 ) -> Result<(), CommitError> {
-    let (batch, header) = transition(inner, organization, live, events, hold, now, None);
+    commit_along(inner, organization, live, events, hold, now, None).await
+}
+
+/// The same, with records of somebody else's in the commit.
+pub(crate) async fn commit_along(
+    inner: &Inner,
+    organization: &Organization,
+    live: &mut Live,
+    events: Vec<Event>,
+    hold: Hold,
+    now: Timestamp,
+    along: Option<&Batch>,
+) -> Result<(), CommitError> {
+    let (mut batch, header) = transition(inner, organization, live, events, hold, now, None);
+    if let Some(along) = along {
+        super::start::merge(&mut batch, along.clone());
+    }
     let committed = match inner.store.commit(batch).await {
         Err(CommitError::Unknown) => written(inner, organization, live.state.id(), &header).await?,
         other => other?.revision,
@@ -269,5 +285,6 @@ fn next_header(inner: &Inner, live: &Live, hold: Hold, epoch: u64, now: Timestam
         priority: live.header.priority,
         created: live.header.created,
         concurrency: live.header.concurrency.clone(),
+        labels: live.header.labels.clone(),
     }
 }

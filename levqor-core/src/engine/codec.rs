@@ -118,18 +118,44 @@ pub(crate) async fn read_journal(
     from: u64,
     to: u64,
 ) -> Result<Vec<(u64, JournalRecord)>, Error> {
+    read_journal_within(store, run, from, to, usize::MAX).await
+}
+
+/// The same, stopping after the record with which `bytes_max` is reached.
+pub(crate) async fn read_journal_within(
+    store: &dyn Store,
+    run: RunId,
+    from: u64,
+    to: u64,
+    bytes_max: usize,
+) -> Result<Vec<(u64, JournalRecord)>, Error> {
     let mut records = Vec::new();
-    let mut next = from;
+    let (mut next, mut bytes) = (from, 0_usize);
     while next < to {
         let page = (to - next).min(u64::from(JOURNAL_PAGE));
         let keys: Vec<Key> = (next..next + page).map(|seq| journal_key(run, seq)).collect();
         for (seq, found) in (next..).zip(store.get(&keys).await?) {
             let value = found.ok_or_else(|| corrupt(format!("{run} lacks record {seq}")))?.value;
+            if bytes >= bytes_max {
+                return Ok(records);
+            }
+            bytes = bytes.saturating_add(stored_bytes(&value));
             records.push((seq, decode_journal(store, run, seq, &value).await?));
         }
         next += page;
     }
     Ok(records)
+}
+
+/// The size of a record, about: chunks are counted as full ones.
+fn stored_bytes(value: &Value) -> usize {
+    match (value.first(), value.get(1..).map(<[u8; 8]>::try_from)) {
+        (Some(&CHUNKED), Some(Ok(parts))) => {
+            let parts = usize::try_from(u64::from_be_bytes(parts)).unwrap_or(usize::MAX);
+            parts.saturating_mul(INLINE_BYTES_MAX)
+        }
+        _ => value.len(),
+    }
 }
 
 async fn decode_journal(

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::cell::{self, Cell, Hold, Live};
 use super::error::Error;
+use super::idempotency::KeyedRequest;
 use super::start::{RunHandle, Start};
 use super::{Engine, Inner, codec};
 use crate::error::{ErrorKind, RunError};
@@ -18,7 +19,7 @@ use crate::ids::{Organization, RunId};
 use crate::machine;
 use crate::pipeline::Pipeline;
 use crate::run::{Event, Origin, RunState, RunStatus, Started, path_of};
-use crate::store::{CommitError, Expect};
+use crate::store::{Batch, CommitError, Expect};
 use crate::time::Timestamp;
 
 /// Attempts at one change before it is given up: every refusal means that somebody else got on.
@@ -38,6 +39,24 @@ pub struct Decision {
     pub form: Value,
     /// Who decided.
     pub by: String,
+}
+
+/// How a run is replayed; all of it as it was where nothing is said.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Replay {
+    /// The first step to run anew; every step where absent.
+    pub from: Option<String>,
+    /// Another pipeline than the run's.
+    pub pipeline: Option<Arc<Pipeline>>,
+    /// Another input than the run's.
+    pub input: Option<Value>,
+    /// Who replays it; whoever started the run where absent.
+    pub principal: Option<String>,
+    /// W3C trace context; the run's where absent.
+    pub traceparent: Option<String>,
+    /// The host's request, where it carries an idempotency key.
+    pub request: Option<KeyedRequest>,
 }
 
 impl Engine {
@@ -184,13 +203,27 @@ impl Engine {
         let past = self.inner.past(organization, run).await?;
         let mut start = past.start(organization, past.pipeline.clone(), true, &|_| true);
         start.max_credits = max_credits.or(past.started.max_credits);
-        start.idempotency_key = Some(format!("resume:{run}"));
+        start.idempotency_key = Some(resume_key(run));
         let letter = codec::dead_letter_key(organization, run);
         if let Some(found) = &self.inner.store.get(std::slice::from_ref(&letter)).await?[0] {
             start.along.expect.push(Expect::At(letter.clone(), found.revision));
             start.along.delete.push(letter);
         }
         self.start(start).await
+    }
+
+    /// The run that [`Engine::resume`] has started for an ended one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn resumed(
+        &self,
+        organization: &Organization,
+        run: RunId,
+    ) -> Result<Option<RunHandle>, Error> {
+        let key = resume_key(run);
+        let run = super::idempotency::run_of(&self.inner, organization, &key).await?;
+        Ok(run.map(|run| self.handle(run, organization, true, None)))
     }
 
     /// Starts a run that takes over the outputs of an ended run's steps before `from`, and runs
@@ -203,18 +236,19 @@ impl Engine {
         &self,
         organization: &Organization,
         run: RunId,
-        from: Option<&str>,
-        pipeline: Option<Arc<Pipeline>>,
-        input: Option<Value>,
+        replay: Replay,
     ) -> Result<RunHandle, Error> {
         let past = self.inner.past(organization, run).await?;
-        let pipeline = pipeline.unwrap_or_else(|| past.pipeline.clone());
-        let before = steps_before(&pipeline, from)?;
+        let pipeline = replay.pipeline.unwrap_or_else(|| past.pipeline.clone());
+        let before = steps_before(&pipeline, replay.from.as_deref())?;
         let keep = |path: &str| before.contains(path.split(['.', '[']).next().unwrap_or(path));
         let mut start = past.start(organization, pipeline, false, &keep);
-        if let Some(input) = input {
+        if let Some(input) = replay.input {
             start.input = input;
         }
+        start.principal = replay.principal.or(start.principal);
+        start.traceparent = replay.traceparent.or(start.traceparent);
+        start.request = replay.request;
         self.start(start).await
     }
 
@@ -227,7 +261,7 @@ impl Engine {
         let Some(found) = &self.inner.store.get(std::slice::from_ref(&key)).await?[0] else {
             return Err(Error::NotFound { what: "dead letter", id: run.to_string() });
         };
-        let mut batch = crate::store::Batch::new(organization.as_str());
+        let mut batch = self.batch(organization);
         batch.remove(key, found.revision);
         self.inner.store.commit(batch).await?;
         Ok(())
@@ -244,8 +278,10 @@ impl Engine {
         for _ in 0..CHANGES_MAX {
             let active = inner.hot.lock().active.get(&run).cloned();
             let done = match active.filter(|cell| cell.organization == *organization) {
-                Some(cell) => inner.change_active(&cell, decide).await?,
-                None => inner.change_parked(organization, run, decide).await?,
+                Some(cell) => inner.change_active(&cell, decide, self.along.as_deref()).await?,
+                None => {
+                    inner.change_parked(organization, run, decide, self.along.as_deref()).await?
+                }
             };
             if done {
                 return Ok(());
@@ -258,7 +294,12 @@ impl Engine {
 
 impl Inner {
     /// Changes a run that a driver of this engine holds; `false` when it let go in between.
-    async fn change_active(&self, cell: &Arc<Cell>, decide: &Change<'_>) -> Result<bool, Error> {
+    async fn change_active(
+        &self,
+        cell: &Arc<Cell>,
+        decide: &Change<'_>,
+        along: Option<&Batch>,
+    ) -> Result<bool, Error> {
         let mut guard = cell.live.lock().await;
         let Some(held) = guard.as_ref() else { return Ok(false) };
         if held.state.status().is_final() {
@@ -273,7 +314,8 @@ impl Inner {
         live.state = next;
         let hold = if live.leased { Hold::Lease } else { Hold::Free };
         let woken = Woken(cell);
-        let done = cell::commit(self, &cell.organization, &mut live, events, hold, now).await;
+        let done =
+            cell::commit_along(self, &cell.organization, &mut live, events, hold, now, along).await;
         drop(woken);
         match done {
             Ok(()) => {
@@ -293,6 +335,7 @@ impl Inner {
         organization: &Organization,
         run: RunId,
         decide: &Change<'_>,
+        along: Option<&Batch>,
     ) -> Result<bool, Error> {
         let Some(mut live) = cell::load(self, organization, run).await? else {
             let done = codec::done_key(organization, run);
@@ -304,8 +347,9 @@ impl Inner {
         let now = self.clock.now();
         let waited = live.header.events.clone();
         let events = decide(&mut live.state, now)?;
+        let free = Hold::Free;
         if let Err(error) =
-            cell::commit(self, organization, &mut live, events, Hold::Free, now).await
+            cell::commit_along(self, organization, &mut live, events, free, now, along).await
         {
             return retryable(error);
         }
@@ -341,7 +385,7 @@ impl Inner {
         runs: Vec<RunId>,
     ) {
         let Some(spawner) = self.spawner.lock().clone() else { return };
-        let (engine, organization) = (Engine { inner: self.clone() }, organization.clone());
+        let (engine, organization) = (Engine::of(self.clone()), organization.clone());
         spawner(Box::pin(async move {
             for run in runs {
                 if let Err(error) = engine.cancel(&organization, run).await {
@@ -430,6 +474,11 @@ impl Past<Box<Started>> {
         start.origin = Some(Box::new(Origin { run: self.run, root, keeps_keys, reuse }));
         start
     }
+}
+
+/// The key under which an ended run is continued once.
+fn resume_key(run: RunId) -> String {
+    format!("resume:{run}")
 }
 
 /// Ids of the pipeline's own steps that stand before `from`; none where `from` is `None`.

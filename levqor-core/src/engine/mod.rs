@@ -13,6 +13,7 @@ mod error;
 mod fair;
 mod hot;
 mod idempotency;
+mod lists;
 mod pipelines;
 mod plans;
 mod query;
@@ -35,10 +36,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
 pub use codec::DeadLetter;
-pub use control::Decision;
+pub use control::{Decision, Replay};
 pub use error::Error;
-pub use pipelines::{Pushed, StoredPipeline};
-pub use query::Page;
+pub use idempotency::KeyedRequest;
+pub use lists::RunFilter;
+pub use pipelines::{Pushed, StoredPipeline, VersionExpected};
+pub use query::{JournalPage, Page};
 pub use serve::{Served, Tick};
 pub use start::{RunHandle, Start};
 pub use view::{RunDetail, RunResult, RunSummary};
@@ -48,7 +51,7 @@ use crate::ids::{IdSource, Organization, RunId, SystemIds};
 use crate::quota::Plans;
 use crate::retention::RetentionPolicy;
 use crate::run::{Header, RunStatus};
-use crate::store::{Store, Table};
+use crate::store::{Batch, Store, Table};
 use crate::time::{Clock, SystemClock};
 use cell::{Cell, Live};
 use hot::Hot;
@@ -74,6 +77,8 @@ pub type Spawner = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,
+    /// What the next change commits besides its own.
+    pub(crate) along: Option<Arc<Batch>>,
 }
 
 /// Settings of an engine.
@@ -205,11 +210,33 @@ impl Builder {
         });
         inner.open().await?;
         inner.open_schedules().await?;
-        Ok(Engine { inner })
+        Ok(Engine::of(inner))
     }
 }
 
 impl Engine {
+    pub(crate) fn of(inner: Arc<Inner>) -> Self {
+        Self { inner, along: None }
+    }
+
+    /// This engine for one change that commits `batch` too, all or nothing: a host's audit row, the
+    /// mark that a delivery was seen. For starts, cancel, pause, decisions, resume, replay, discard,
+    /// pushes, removals and schedules; reading ignores it, and so does [`Engine::publish`], which
+    /// is many commits.
+    #[must_use]
+    pub fn along(&self, batch: Batch) -> Self {
+        Self { inner: self.inner.clone(), along: Some(Arc::new(batch)) }
+    }
+
+    /// A batch of this organization with what goes along.
+    pub(crate) fn batch(&self, organization: &Organization) -> Batch {
+        let mut batch = Batch::new(organization.as_str());
+        if let Some(more) = &self.along {
+            start::merge(&mut batch, (**more).clone());
+        }
+        batch
+    }
+
     /// Starts building an engine on a store, with the connectors it may call.
     #[must_use]
     pub fn builder(store: impl Store, catalog: Catalog) -> Builder {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::{Engine, Inner, PIPELINES_KEPT, codec};
 use crate::document::{self, Parsed, PipelineDocument, Spans};
+use crate::error::{ErrorKind, RunError};
 use crate::ids::{ContentHash, Organization};
 use crate::limits::{NESTING_MAX, PAGE_MAX};
 use crate::pipeline::{self, Pipeline};
@@ -74,6 +75,36 @@ pub struct StoredPipeline {
     pub history: Vec<(ContentHash, Timestamp)>,
 }
 
+/// Which version a change of a name expects to find in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VersionExpected {
+    /// Whichever, or none.
+    #[default]
+    Any,
+    /// None: the name is not there yet.
+    Absent,
+    /// Some version.
+    Present,
+    /// This one.
+    At(ContentHash),
+}
+
+impl VersionExpected {
+    fn check(self, stored: Option<&StoredPipeline>) -> Result<(), Error> {
+        let holds = match self {
+            Self::Any => true,
+            Self::Absent => stored.is_none(),
+            Self::Present => stored.is_some(),
+            Self::At(version) => stored.is_some_and(|s| s.version == version),
+        };
+        if holds {
+            return Ok(());
+        }
+        let message = "the pipeline has changed since it was read";
+        Err(RunError::new(ErrorKind::Conflict, "pipeline.changed", message).into())
+    }
+}
+
 /// What a push did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Pushed {
@@ -120,16 +151,30 @@ impl Engine {
         organization: &Organization,
         parsed: &Parsed,
     ) -> Result<Pushed, Error> {
+        self.push_over(organization, parsed, VersionExpected::Any).await
+    }
+
+    /// The same, if the version in force is the expected one.
+    ///
+    /// # Errors
+    /// As [`Engine::push`]; [`Error::Refused`] (`pipeline.changed`) where another one is.
+    pub async fn push_over(
+        &self,
+        organization: &Organization,
+        parsed: &Parsed,
+        expected: VersionExpected,
+    ) -> Result<Pushed, Error> {
         let inner = &self.inner;
         let pipeline = self.compile(organization, &parsed.document, Some(&parsed.spans)).await?;
         let (now, name) = (inner.clock.now(), pipeline.name());
         let known = inner.stored(organization, name).await?;
+        expected.check(known.as_ref().map(|(stored, _)| stored))?;
         if let Some((stored, _)) = &known
             && stored.version == pipeline.hash()
         {
             return Ok(Pushed { pipeline: stored.clone(), changed: false });
         }
-        let mut batch = Batch::new(organization.as_str());
+        let mut batch = self.batch(organization);
         let versions = inner.remember_version(organization, &pipeline, &mut batch).await?;
         let mut history = Vec::new();
         if let Some((before, _)) = &known {
@@ -203,6 +248,59 @@ impl Engine {
         }
     }
 
+    /// Up to `limit` stored pipelines after the name `after`, by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn pipelines_after(
+        &self,
+        organization: &Organization,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<StoredPipeline>, Error> {
+        let all = Key::of(Table::Pipeline).text(organization.as_str());
+        let mut range = all.clone().prefix();
+        if let Some(after) = after {
+            range = range.after(&all.text(after));
+        }
+        let found = self.inner.store.scan(&range, limit.min(PAGE_MAX + 1)).await?;
+        found.iter().map(|(_, record)| codec::read(&record.value, "pipeline")).collect()
+    }
+
+    /// The pipeline of this name as it is stored.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn stored_pipeline(
+        &self,
+        organization: &Organization,
+        name: &str,
+    ) -> Result<StoredPipeline, Error> {
+        match self.inner.stored(organization, name).await? {
+            Some((stored, _)) => Ok(stored),
+            None => Err(Error::NotFound { what: "pipeline", id: name.to_owned() }),
+        }
+    }
+
+    /// A version's document, also where its connectors are gone.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the version is not stored.
+    pub async fn document(
+        &self,
+        organization: &Organization,
+        version: ContentHash,
+    ) -> Result<PipelineDocument, Error> {
+        let key = version_key(organization, version);
+        let found = self.inner.store.get(std::slice::from_ref(&key)).await?.pop().flatten();
+        let Some(record) = found else {
+            return Err(Error::NotFound { what: "version", id: version.to_string() });
+        };
+        let record: VersionRecord = codec::read(&record.value, "pipeline version")?;
+        let value: serde_json::Value = codec::read(&record.document.into(), "document")?;
+        PipelineDocument::from_value(&value).map_err(Error::Invalid)
+    }
+
     /// Removes a name and its schedules; runs under way and versions stay.
     ///
     /// # Errors
@@ -212,11 +310,25 @@ impl Engine {
         organization: &Organization,
         name: &str,
     ) -> Result<(), Error> {
+        self.remove_pipeline_at(organization, name, VersionExpected::Any).await
+    }
+
+    /// The same, if the version in force is the expected one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Refused`] (`pipeline.changed`) where another one is.
+    pub async fn remove_pipeline_at(
+        &self,
+        organization: &Organization,
+        name: &str,
+        expected: VersionExpected,
+    ) -> Result<(), Error> {
         let inner = &self.inner;
-        let Some((_, revision)) = inner.stored(organization, name).await? else {
+        let Some((stored, revision)) = inner.stored(organization, name).await? else {
             return Err(Error::NotFound { what: "pipeline", id: name.to_owned() });
         };
-        let mut batch = Batch::new(organization.as_str());
+        expected.check(Some(&stored))?;
+        let mut batch = self.batch(organization);
         batch.remove(name_key(organization, name), revision);
         let changes = inner.schedules_removed(organization, name, &mut batch).await?;
         inner.store.commit(batch).await?;

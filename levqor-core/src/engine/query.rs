@@ -4,12 +4,13 @@ use tokio::sync::oneshot;
 
 use super::codec;
 use super::error::Error;
+use super::lists::{self, RunFilter};
 use super::view::{RunDetail, RunResult, RunSummary};
 use super::{DeadLetter, Engine};
-use crate::ids::{Organization, RunId};
+use crate::ids::{ContentHash, Organization, RunId};
 use crate::limits::PAGE_MAX;
 use crate::run::{Event, Header, JournalRecord, RunStatus};
-use crate::store::{Key, KeyRange, Table};
+use crate::store::Table;
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -19,6 +20,20 @@ pub struct Page<T> {
     /// Where the next page begins; `None` at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<RunId>,
+}
+
+/// A page of a run's journal.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct JournalPage {
+    /// Records with their sequence numbers, in order.
+    pub records: Vec<(u64, JournalRecord)>,
+    /// Whether the journal has no record after them by now.
+    pub is_whole: bool,
+    /// Where the run was in its life then.
+    pub status: RunStatus,
+    /// The version the run is pinned to, for [`crate::run::path_of`].
+    pub version: ContentHash,
 }
 
 impl Engine {
@@ -69,6 +84,7 @@ impl Engine {
             summary: RunSummary::of(run, &header),
             input: started.input.clone(),
             principal: started.principal.clone(),
+            traceparent: started.traceparent.clone(),
             origin: started.origin.as_ref().map(|o| o.run),
             output,
             error,
@@ -89,6 +105,32 @@ impl Engine {
         codec::read_journal(&*self.inner.store, run, from, header.seq).await
     }
 
+    /// A page of the journal: records from `from` on, as many as `limit` and
+    /// [`crate::limits::JOURNAL_PAGE_BYTES_MAX`] allow, at least one where there is one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the organization has no such run.
+    pub async fn journal_page(
+        &self,
+        organization: &Organization,
+        run: RunId,
+        from: u64,
+        limit: u32,
+    ) -> Result<JournalPage, Error> {
+        let header = self.header(organization, run).await?;
+        let to = header.seq.min(from.saturating_add(u64::from(limit)));
+        let bytes_max = crate::limits::JOURNAL_PAGE_BYTES_MAX;
+        let store = &*self.inner.store;
+        let records = codec::read_journal_within(store, run, from, to, bytes_max).await?;
+        let read = records.last().map_or(from, |(seq, _)| seq + 1);
+        Ok(JournalPage {
+            records,
+            is_whole: read >= header.seq,
+            status: header.status,
+            version: header.hash,
+        })
+    }
+
     /// Ticks with `(run, journal length)` after commits of this engine. Hints: a slow reader loses
     /// some and reads [`Engine::journal`] again.
     #[must_use]
@@ -101,6 +143,8 @@ impl Engine {
     /// # Errors
     /// [`Error::NotFound`], or [`Error::Stopped`] when the engine stops first.
     pub async fn wait(&self, organization: &Organization, run: RunId) -> Result<RunResult, Error> {
+        // Whoever stops waiting, or asked for a run that is not there, leaves nothing behind.
+        let _leaving = Leaving { engine: self, run };
         let (sender, receiver) = oneshot::channel();
         self.inner.hot.lock().watchers.entry(run).or_default().push(sender);
         let detail = self.get(organization, run).await?;
@@ -122,35 +166,41 @@ impl Engine {
         before: Option<RunId>,
         limit: u32,
     ) -> Result<Page<RunSummary>, Error> {
-        let limit = limit.clamp(1, PAGE_MAX) as usize;
-        let wanted = |header: &Header| status.is_none_or(|s| s == header.status);
-        let mut all = Vec::new();
-        let tables = match status {
-            Some(status) if status.is_final() => vec![Table::Done],
-            Some(_) => vec![Table::Live],
-            None => vec![Table::Live, Table::Done],
-        };
-        for table in tables {
-            let mut range = newest_range(table, organization, before);
-            let mut found = 0;
-            while found <= limit {
-                let page = self.inner.store.scan(&range, PAGE_MAX).await?;
-                let Some((last, _)) = page.last() else { break };
-                range = range.after(&last.clone());
-                for (key, record) in &page {
-                    let header = codec::read_header(&record.value)?;
-                    if wanted(&header) {
-                        found += 1;
-                        all.push(RunSummary::of(codec::read_run_key(key)?.1, &header));
-                    }
-                }
-            }
+        let filter = RunFilter { status, ..RunFilter::default() };
+        lists::find(&self.inner, organization, &filter, before, limit, u32::MAX).await
+    }
+
+    /// Runs of an organization that fit the filter, newest first. A page that reads
+    /// [`crate::limits::LIST_SCAN_MAX`] headers ends there: it may be short, or empty, and have a
+    /// next one all the same.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn find(
+        &self,
+        organization: &Organization,
+        filter: &RunFilter,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Page<RunSummary>, Error> {
+        let scan_max = crate::limits::LIST_SCAN_MAX;
+        lists::find(&self.inner, organization, filter, before, limit, scan_max).await
+    }
+
+    /// The dead letter of a run.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is none.
+    pub async fn dead_letter(
+        &self,
+        organization: &Organization,
+        run: RunId,
+    ) -> Result<DeadLetter, Error> {
+        let key = codec::dead_letter_key(organization, run);
+        match self.inner.store.get(std::slice::from_ref(&key)).await?.pop().flatten() {
+            Some(record) => codec::read(&record.value, "dead letter"),
+            None => Err(Error::NotFound { what: "dead letter", id: run.to_string() }),
         }
-        all.sort_by_key(|run| std::cmp::Reverse(run.id));
-        let more = all.len() > limit;
-        all.truncate(limit);
-        let next = if more { all.last().map(|r| r.id) } else { None };
-        Ok(Page { data: all, next })
     }
 
     /// Dead letters, newest first.
@@ -164,7 +214,7 @@ impl Engine {
         limit: u32,
     ) -> Result<Page<(RunId, DeadLetter)>, Error> {
         let limit = limit.clamp(1, PAGE_MAX);
-        let range = newest_range(Table::DeadLetter, organization, before);
+        let range = lists::newest_range(Table::DeadLetter, organization, before);
         let mut data = Vec::new();
         for (key, record) in self.inner.store.scan(&range, limit + 1).await? {
             let letter: DeadLetter = codec::read(&record.value, "dead letter")?;
@@ -177,11 +227,14 @@ impl Engine {
     }
 }
 
-fn newest_range(table: Table, organization: &Organization, before: Option<RunId>) -> KeyRange {
-    let prefix = Key::of(table).text(organization.as_str());
-    let range = prefix.clone().prefix();
-    match before {
-        Some(run) => range.after(&prefix.raw(&(!run.as_u128()).to_be_bytes())),
-        None => range,
+/// A waiter on its way out. Declared before the receiver, so dropped after it.
+struct Leaving<'a> {
+    engine: &'a Engine,
+    run: RunId,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.engine.inner.hot.lock().forget_watchers(self.run);
     }
 }

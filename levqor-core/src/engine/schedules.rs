@@ -60,7 +60,7 @@ impl Engine {
         } else {
             record.resume(inner.clock.now());
         }
-        let mut batch = Batch::new(organization.as_str());
+        let mut batch = self.batch(organization);
         batch.replace(key, found.revision, value(&record)?);
         inner.store.commit(batch).await?;
         let change = TimerChange {
@@ -233,7 +233,7 @@ impl Inner {
         trigger: &Arc<str>,
         now: Timestamp,
     ) -> Result<usize, Error> {
-        let engine = Engine { inner: self.clone() };
+        let engine = Engine::of(self.clone());
         let key = ScheduleRecord::key(organization, name, trigger);
         let mut started = 0;
         // One commit a due time; several only when missed times are made up for.
@@ -305,7 +305,7 @@ impl Inner {
         match record.schedule.overlap() {
             Overlap::Skip => Ok(true),
             Overlap::CancelRunning => {
-                let engine = Engine { inner: self.clone() };
+                let engine = Engine::of(self.clone());
                 match engine.cancel(organization, last).await {
                     Ok(()) | Err(Error::Refused(_) | Error::NotFound { .. }) => Ok(false),
                     Err(error) => Err(error),

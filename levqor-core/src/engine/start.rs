@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::cell::{self, Cell, Hold, Live};
 use super::error::Error;
-use super::idempotency::KeyUse;
+use super::idempotency::{KeyUse, KeyedRequest};
 use super::view::RunResult;
 use super::{Engine, Inner, codec, drive};
 use crate::error::{ErrorKind, RunError};
@@ -33,6 +33,9 @@ pub struct Start {
     pub input: Value,
     /// The same key with the same pipeline and input starts one run only.
     pub idempotency_key: Option<String>,
+    /// A host's request with its key, in place of `idempotency_key`: all of the request counts, not
+    /// the pipeline and the input alone.
+    pub request: Option<KeyedRequest>,
     /// Who starts it, for people.
     pub principal: Option<String>,
     /// Free labels.
@@ -64,6 +67,7 @@ impl Start {
             pipeline,
             input,
             idempotency_key: None,
+            request: None,
             principal: None,
             labels: BTreeMap::new(),
             priority: None,
@@ -137,20 +141,60 @@ impl Engine {
     /// [`Error::Refused`] for input, quota, budget, queue depth, or a key used for another request;
     /// [`Error::Commit`] when the store did not take it.
     pub async fn start(&self, start: Start) -> Result<RunHandle, Error> {
-        let inner = &self.inner;
         check(&start)?;
-        let mut along = start.along.clone();
         let known = KeyUse::of(&start)?;
-        if let Some(known) = &known
-            && let Some(run) = known.started(inner).await?
-        {
+        if let Some(run) = self.started_by(known.as_ref()).await? {
             return Ok(self.handle(run, &start.organization, true, None));
+        }
+        let refused = match self.start_new(&start, known.as_ref()).await {
+            Ok(handle) => return Ok(handle),
+            Err(error) => error,
+        };
+        // Another request with the same key may have won the race, and with it what this one was
+        // refused for: the key itself, the last place of a quota or of a concurrency key.
+        match &refused {
+            Error::Refused(_) | Error::Commit(CommitError::Conflict { .. }) => {
+                match self.started_by(known.as_ref()).await? {
+                    Some(run) => Ok(self.handle(run, &start.organization, true, None)),
+                    None => Err(refused),
+                }
+            }
+            _ => Err(refused),
+        }
+    }
+
+    /// The run that a keyed request has started already.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the key was used for another request, or is none.
+    pub async fn started(
+        &self,
+        organization: &Organization,
+        request: &KeyedRequest,
+    ) -> Result<Option<RunHandle>, Error> {
+        let known = KeyUse::of_request(organization, request)?;
+        let run = self.started_by(Some(&known)).await?;
+        Ok(run.map(|run| self.handle(run, organization, true, None)))
+    }
+
+    async fn started_by(&self, known: Option<&KeyUse>) -> Result<Option<RunId>, Error> {
+        match known {
+            Some(known) => known.started(&self.inner).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn start_new(&self, start: &Start, known: Option<&KeyUse>) -> Result<RunHandle, Error> {
+        let inner = &self.inner;
+        let mut along = start.along.clone();
+        if let Some(more) = &self.along {
+            merge(&mut along, (**more).clone());
         }
         let versions =
             inner.remember_version(&start.organization, &start.pipeline, &mut along).await?;
         let now = inner.clock.now();
         let run = inner.ids.run_id(now);
-        if let Some(known) = &known {
+        if let Some(known) = known {
             known.insert(&mut along, run, now);
         }
         if let Some((key, revision, record)) = &start.schedule {
@@ -159,33 +203,21 @@ impl Engine {
             let value = record.to_value().map_err(|e| codec::corrupt(e.to_string()))?;
             along.replace(key.clone(), *revision, value);
         }
-        let admission = inner.admit(&start).await?;
+        let admission = inner.admit(start).await?;
         for add in admission.iter().flat_map(|a| &a.adds) {
             along.add(add.clone());
         }
         let steps_max = admission.as_ref().and_then(|a| a.steps_max);
-        let accepted = inner.accept(&start, run, now, along, steps_max).await;
+        let accepted = inner.accept(start, run, now, along, steps_max).await;
         let accepted = accepted.map_err(|error| match &error {
             Error::Commit(CommitError::Bound { counter, .. }) => {
                 admission.and_then(|a| a.refusal(counter, now)).unwrap_or(error)
             }
             _ => error,
         });
-        match accepted {
-            Ok(ended) => {
-                inner.versions_stored(&versions);
-                Ok(self.handle(run, &start.organization, false, ended))
-            }
-            Err(Error::Commit(CommitError::Conflict { key })) => match known {
-                // Another request with the same key won the race.
-                Some(known) if *known.key() == key => match known.started(inner).await? {
-                    Some(run) => Ok(self.handle(run, &start.organization, true, None)),
-                    None => Err(Error::Commit(CommitError::Conflict { key })),
-                },
-                _ => Err(Error::Commit(CommitError::Conflict { key })),
-            },
-            Err(error) => Err(error),
-        }
+        let ended = accepted?;
+        inner.versions_stored(&versions);
+        Ok(self.handle(run, &start.organization, false, ended))
     }
 
     pub(crate) fn handle(
@@ -208,8 +240,24 @@ fn check(start: &Start) -> Result<(), Error> {
     if start.priority.is_some_and(|p| !(1..=5).contains(&p)) {
         return refuse("run.bad_priority", "a priority is 1 to 5".to_owned());
     }
+    if let Some(problem) = label_problem(&start.labels) {
+        return refuse("run.bad_label", problem);
+    }
     start.pipeline.check_input(&start.input)?;
     Ok(())
+}
+
+/// What is wrong with the labels, if anything.
+fn label_problem(labels: &BTreeMap<String, String>) -> Option<String> {
+    if labels.len() > limits::LABELS_MAX {
+        return Some(format!("a run has at most {} labels", limits::LABELS_MAX));
+    }
+    if let Some(name) = labels.keys().find(|name| crate::ids::check_id(name).is_err()) {
+        return Some(format!("label `{name}`: a name is 1 to 64 characters of a-z A-Z 0-9 _ - ."));
+    }
+    let bytes_max = limits::LABEL_BYTES_MAX;
+    let long = labels.iter().find(|(_, value)| value.len() > bytes_max);
+    long.map(|(name, _)| format!("label `{name}`: a value has at most {bytes_max} bytes"))
 }
 
 impl Inner {
@@ -453,6 +501,7 @@ fn new_run(start: &Start, run: RunId, now: Timestamp, max_steps: Option<u64>) ->
         due: None,
         events: Vec::new(),
         concurrency: None,
+        labels: Arc::new(start.labels.clone()),
         tally: crate::ledger::Tally::default(),
         ended: None,
     };
@@ -489,7 +538,7 @@ fn rewrite_header(batch: &mut Batch, organization: &Organization, run: RunId, he
     }
 }
 
-fn merge(batch: &mut Batch, along: Batch) {
+pub(crate) fn merge(batch: &mut Batch, along: Batch) {
     batch.expect.extend(along.expect);
     batch.set.extend(along.set);
     batch.delete.extend(along.delete);

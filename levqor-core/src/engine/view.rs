@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::RunError;
 use crate::ids::{ContentHash, RunId};
-use crate::run::{Header, RunStatus};
+use crate::run::{Header, Labels, RunStatus};
 use crate::time::Timestamp;
 
 /// How a run ended.
@@ -44,12 +44,19 @@ pub struct RunSummary {
     /// When it wakes next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// Its labels.
+    #[serde(skip_serializing_if = "no_labels")]
+    pub labels: Labels,
     /// Credits captured so far.
     pub credits: u64,
     /// Credits held now.
     pub held: u64,
     /// Journal records so far.
     pub seq: u64,
+}
+
+fn no_labels(labels: &Labels) -> bool {
+    labels.is_empty()
 }
 
 impl RunSummary {
@@ -62,6 +69,7 @@ impl RunSummary {
             created: header.created,
             ended: header.ended,
             due: header.due,
+            labels: header.labels.clone(),
             credits: header.tally.captured,
             held: header.tally.open(),
             seq: header.seq,
@@ -80,6 +88,9 @@ pub struct RunDetail {
     /// Who started it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
+    /// W3C trace context it was started with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// The run it continues or replays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<RunId>,

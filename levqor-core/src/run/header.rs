@@ -1,5 +1,6 @@
 //! The run's header: the one small record each transition replaces, and thereby the fence.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -56,6 +57,13 @@ impl RunStatus {
     }
 }
 
+/// A run's free labels, shared by everything that shows it.
+pub type Labels = Arc<BTreeMap<String, String>>;
+
+fn no_labels(labels: &Labels) -> bool {
+    labels.is_empty()
+}
+
 /// Who may drive the run until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
@@ -96,6 +104,9 @@ pub struct Header {
     /// Its concurrency key and limit, where the document has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<(Arc<str>, u32)>,
+    /// Its labels, for lists; the start's event has them too.
+    #[serde(default, skip_serializing_if = "no_labels")]
+    pub labels: Labels,
     /// Credits held, captured and released so far.
     #[serde(default)]
     pub tally: Tally,

@@ -16,7 +16,7 @@ mod scope;
 mod state;
 
 pub use event::{At, Event, JournalRecord, Origin, Started, WaitFor};
-pub use header::{Header, Lease, RunStatus};
+pub use header::{Header, Labels, Lease, RunStatus};
 pub use path::path_of;
 pub(crate) use path::{inner_block, step_at};
 pub(crate) use scope::{Bind, Level, descend, enter};

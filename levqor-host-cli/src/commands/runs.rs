@@ -1,6 +1,6 @@
 //! `runs`: look at runs and act on them. What moves a run drives it here until it ends.
 
-use levqor_core::engine::{Decision, Engine, RunDetail};
+use levqor_core::engine::{Decision, Engine, Replay, RunDetail};
 use levqor_core::ids::RunId;
 use levqor_core::run::JournalRecord;
 use serde::Serialize;
@@ -168,9 +168,9 @@ async fn replay(session: &Session, args: ReplayArgs) -> Result<()> {
         None => None,
     };
     let mut driver = Driver::start(engine);
-    let input = args.input.given()?;
-    let handle =
-        engine.replay(organization, args.run, args.from.as_deref(), pipeline, input).await?;
+    let mut how = Replay::default();
+    (how.from, how.pipeline, how.input) = (args.from, pipeline, args.input.given()?);
+    let handle = engine.replay(organization, args.run, how).await?;
     announce(session, handle.id(), &format!("replays {}", args.run));
     to_end(session, &mut driver, handle.id(), 0).await.finish(driver).await
 }

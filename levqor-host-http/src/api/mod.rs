@@ -1,12 +1,18 @@
 //! Handlers, one file for each area; their routes are the table.
 
 mod audit;
+mod connectors;
+mod credentials;
+mod dead_letters;
+mod intake;
 mod keys;
 mod members;
 mod meta;
 mod organizations;
+mod pipelines;
 mod reports;
 mod runs;
+mod schedules;
 mod users;
 
 use crate::route::Route;
@@ -22,6 +28,12 @@ pub(crate) fn routes() -> Vec<Route> {
         users::routes(),
         members::routes(),
         audit::routes(),
+        intake::routes(),
+        pipelines::routes(),
+        schedules::routes(),
+        connectors::routes(),
+        credentials::routes(),
+        dead_letters::routes(),
     ]
     .concat()
 }

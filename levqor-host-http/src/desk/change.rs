@@ -140,7 +140,9 @@ impl Change {
         Self { once: Some(once.clone()), ..Self::of_system(&Organization::local()) }
     }
 
-    pub(super) fn into_batch(self) -> Batch {
+    /// The change as a batch for a commit of the engine's, which it goes along with.
+    #[must_use]
+    pub fn into_batch(self) -> Batch {
         self.batch
     }
 }

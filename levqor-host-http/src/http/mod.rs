@@ -8,6 +8,7 @@ pub(crate) mod etag;
 mod nonce;
 mod page;
 mod problem;
+mod time;
 
 pub use answer::{Answer, Payload};
 pub(crate) use call::read_json;
@@ -16,3 +17,4 @@ pub use nonce::Nonce;
 pub use page::Page;
 pub(crate) use page::{Cursor, PageQuery};
 pub use problem::{FieldProblem, Problem, ProblemDocument};
+pub use time::Time;

@@ -71,6 +71,11 @@ impl Cursor {
         Self(URL_SAFE_NO_PAD.encode(format!("{}{key}", mark(filters))))
     }
 
+    /// The cursor's text, for answers that are no [`Page`].
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+
     /// The key in a cursor that [`Cursor::after`] made for the same filters.
     pub(crate) fn read(text: Option<&str>, filters: &str) -> Result<Option<String>, Problem> {
         let Some(text) = text else { return Ok(None) };

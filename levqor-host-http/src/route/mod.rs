@@ -24,7 +24,7 @@ pub(crate) use router::router;
 
 use crate::app::App;
 use crate::caller::{Caller, Scope};
-use crate::http::{Answer, Body, Call, Head, Problem, Query};
+use crate::http::{Answer, Body, Call, Head, Problem, ProblemDocument, Query};
 use crate::limits::BODY_BYTES_MAX;
 
 /// Who may call a route.
@@ -206,6 +206,14 @@ impl Route {
         about: &'static str,
     ) -> Self {
         self.answer(AnswerDoc { status, about, media, schema: None })
+    }
+
+    /// It refuses with this status for a reason of its own.
+    #[must_use]
+    pub fn refuses(self, status: StatusCode, about: &'static str) -> Self {
+        let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<ProblemDocument>();
+        let (media, schema) = ("application/problem+json", Some(schema as _));
+        self.answer(AnswerDoc { status, about, media, schema })
     }
 
     fn answer(mut self, answer: AnswerDoc) -> Self {

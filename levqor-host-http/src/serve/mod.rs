@@ -42,6 +42,7 @@ use crate::people::chores;
 use connection::Common;
 use edge::Edge;
 use tickets::Tickets;
+use crate::watch::Watch;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +127,7 @@ impl Host {
         let io = |source| HostError::Io { what: format!("cannot listen on {listen}"), source };
         let listener = bound.map_err(io)?;
         let address = listener.local_addr().map_err(io)?;
-        let (stop_accepting, stop_engine) = (CancellationToken::new(), CancellationToken::new());
+        let (stop_accepting, stop_engine) = (app.stopping.clone(), CancellationToken::new());
         let driven = app.engine.clone();
         let stopped = stop_engine.clone();
         let driving = tokio::spawn(async move { driven.serve(stopped.cancelled_owned()).await });
@@ -246,11 +247,18 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
     let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
     let is_shared = store.is_shared();
     let desk = Desk::new(store);
-    let guard = Guard::new(&config.limits);
-    let stopping = CancellationToken::new();
-    let keys = Keys::open(&desk, is_shared).await?;
-    let beside = Beside::default();
-    let parts = Parts { config, engine, registry, vault, desk, guard, stopping, keys, beside };
+    let parts = Parts {
+        guard: Guard::new(&config.limits),
+        watch: Watch::new(engine.clone()),
+        keys: Keys::open(&desk, is_shared).await?,
+        stopping: CancellationToken::new(),
+        beside: Beside::default(),
+        config,
+        engine,
+        registry,
+        vault,
+        desk,
+    };
     let app = App::new(parts);
     let admin_key = first::prepare(&app).await?;
     chores::begin(&app);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use levqor_core::engine::{Decision, Engine, Error, Start};
+use levqor_core::engine::{Decision, Engine, Error, Replay, Start};
 use levqor_core::ids::{ContentHash, Organization, RunId};
 use levqor_core::ledger;
 use levqor_core::pipeline::Pipeline;
@@ -129,7 +129,7 @@ impl Client {
                 engine.publish(&organization, "go", json!({"n": 1})).await?;
             }
             88..=90 => {
-                let handle = engine.replay(&organization, run, None, None, None).await?;
+                let handle = engine.replay(&organization, run, Replay::default()).await?;
                 self.tell(Told::Continued(organization, handle.id()));
             }
             91..=93 => self.grant(&organization).await?,

@@ -86,6 +86,10 @@ async fn resume_takes_over_what_succeeded_and_charges_nothing_twice() {
     assert_eq!(world.get(detail.summary.id).await.summary.status, RunStatus::Dead, "final");
 }
 
+fn from(step: &str, pipeline: Option<Arc<Pipeline>>) -> Replay {
+    Replay { from: Some(step.to_owned()), pipeline, ..Replay::default() }
+}
+
 #[tokio::test]
 async fn replay_runs_an_edited_document_from_a_step() {
     let world = World::new().await;
@@ -98,11 +102,10 @@ async fn replay_runs_an_edited_document_from_a_step() {
     assert_eq!(*first.output.unwrap(), json!({"v": 3}));
     let edited = world.compile(document(100)).await;
     let (engine, id) = (&world.engine, first.summary.id);
-    let again =
-        engine.replay(&world.organization, id, Some("b"), Some(edited), None).await.unwrap();
+    let again = engine.replay(&world.organization, id, from("b", Some(edited))).await.unwrap();
     assert_eq!(*world.finish(again.id()).await.output.unwrap(), json!({"v": 103}));
     assert_eq!(world.called("inc"), 3, "step `a` was taken over");
-    let missing = engine.replay(&world.organization, id, Some("nope"), None, None).await;
+    let missing = engine.replay(&world.organization, id, from("nope", None)).await;
     assert_eq!(missing.unwrap_err().code(), "engine.not_found");
 }
 

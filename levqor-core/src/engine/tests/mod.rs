@@ -2,6 +2,7 @@
 
 mod control;
 mod flow;
+mod hosts;
 mod money;
 mod timed;
 
