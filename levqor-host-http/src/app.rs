@@ -6,10 +6,12 @@ use std::sync::Arc;
 use levqor_connectors::registry::Registry;
 use levqor_connectors::vault::FileVault;
 use levqor_core::engine::Engine;
+use levqor_core::ledger::Packs;
 use levqor_core::time::Timestamp;
 
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::planning::Model;
 
 /// The host's parts; a cheap clone.
 #[derive(Clone, Debug)]
@@ -29,6 +31,10 @@ pub struct Parts {
     pub vault: Arc<FileVault>,
     /// The host's own records.
     pub desk: Desk,
+    /// Credit packs on offer.
+    pub packs: Packs,
+    /// The model that plans, where one is configured.
+    pub(crate) model: Option<Model>,
 }
 
 impl App {

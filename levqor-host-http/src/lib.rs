@@ -33,6 +33,7 @@ pub mod serve;
 mod api;
 mod ids;
 mod limits;
+mod planning;
 
 pub use app::App;
 pub use config::Config;

@@ -46,6 +46,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("plugins_dir", "LEVQOR_PLUGINS_DIR", Kind::Text, "", "folder of further plugins and plugins.toml; `plugins` in the data folder where not said"),
     setting("public_url", "LEVQOR_PUBLIC_URL", Kind::Text, "", "the host's address as people type it: links in mails, names that are answered"),
     setting("hosts", "LEVQOR_HOSTS", Kind::List, "", "further names in `Host` that are answered"),
+    setting("plans_file", "LEVQOR_PLANS_FILE", Kind::Text, "", "a JSON file of billing plans, in place of the built-in ones"),
+    setting("packs_file", "LEVQOR_PACKS_FILE", Kind::Text, "", "a JSON file of credit packs, in place of the built-in ones"),
+    setting("planner.connector", "LEVQOR_PLANNER_CONNECTOR", Kind::Text, "", "the action that plans, such as openai/chat; without it goals are matched to actions by their words"),
+    setting("planner.model", "LEVQOR_PLANNER_MODEL", Kind::Text, "", "the model that plans; the connector's default where not said"),
+    setting("planner.credential", "LEVQOR_PLANNER_CREDENTIAL", Kind::Text, "", "name in the operator's vault of the credential for planning; the connector's own where not said"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];
 

@@ -20,6 +20,10 @@ pub enum Room {
     KeyOf,
     /// `(organization, time backwards, id)`: what was changed by whom. Written with each change.
     Audit,
+    /// `(organization, draft)`: drafts of pipelines. Written by `planning`.
+    Draft,
+    /// `(organization, time backwards, draft)`: an organization's drafts, newest first.
+    DraftOf,
 }
 
 impl Room {
@@ -30,6 +34,8 @@ impl Room {
             Self::Key => "key",
             Self::KeyOf => "key_of",
             Self::Audit => "audit",
+            Self::Draft => "draft",
+            Self::DraftOf => "draft_of",
         }
     }
 }

@@ -7,7 +7,7 @@
 
 mod accept;
 mod edge;
-mod first;
+pub(crate) mod first;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,8 +17,8 @@ use levqor_connectors::registry::{Registry, RegistryError};
 use levqor_connectors::vault::{FileVault, VaultKey};
 use levqor_core::connector::Catalog;
 use levqor_core::engine::{Engine, Error as EngineError};
-use levqor_core::quota::Plans;
 use levqor_core::store::{Store, StoreError};
+use levqor_core::time::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,7 @@ use crate::config::{Config, ConfigError};
 use crate::desk::Desk;
 use crate::http::Problem;
 use crate::limits::CACHE_BYTES;
+use crate::planning::Model;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum HostError {
     /// The plugins cannot be read.
     #[error(transparent)]
     Plugins(#[from] RegistryError),
+    /// The planner cannot go into the catalog.
+    #[error(transparent)]
+    Catalog(#[from] levqor_core::connector::CatalogError),
     /// The engine cannot be built, or stopped by itself.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -71,6 +75,7 @@ impl HostError {
             Self::Store(e) => e.code(),
             Self::Vault(e) => e.code(),
             Self::Plugins(e) => e.code(),
+            Self::Catalog(_) => "plugin.catalog",
             Self::Engine(e) => e.code(),
             Self::Io { .. } => "host.io",
             Self::Record(e) => e.code(),
@@ -102,10 +107,19 @@ impl Host {
     /// # Errors
     /// [`HostError`]; nothing is left running then.
     pub async fn start(config: Config) -> Result<Self, HostError> {
+        Self::start_with(config, SystemClock).await
+    }
+
+    /// The same by another clock than the machine's: quotas, schedules, leases, expiry. Deadlines of
+    /// connections are the machine's in any case.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub async fn start_with(config: Config, clock: impl Clock) -> Result<Self, HostError> {
         let spec = config.store_spec()?;
         make_folder(&config.data_dir)?;
         let store = spec.open(CACHE_BYTES)?;
-        let (app, admin_key) = open(config, store).await?;
+        let (app, admin_key) = open(config, store, clock).await?;
         let listen = app.config.listen;
         let bound = TcpListener::bind(listen).await;
         let io = |source| HostError::Io { what: format!("cannot listen on {listen}"), source };
@@ -206,7 +220,12 @@ async fn signalled() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plain>), HostError> {
+async fn open(
+    config: Config,
+    store: Arc<dyn Store>,
+    clock: impl Clock,
+) -> Result<(App, Option<Plain>), HostError> {
+    let (plans, packs) = (config.plans()?, config.packs()?);
     let vault_dir = config.data_dir.join("vault");
     let vault = Arc::new(FileVault::open(&vault_dir, VaultKey::load(&vault_dir)?)?);
     let plugins_dir = config.plugins_dir();
@@ -221,9 +240,11 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
         .await?;
     let catalog = Catalog::new();
     registry.register(&catalog)?;
-    let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
+    let model = Model::register(&config.planner, &catalog, &registry)?;
+    let builder = Engine::builder_on(store.clone(), catalog).clock(clock).plans(plans);
+    let engine = builder.build().await?;
     let desk = Desk::new(store);
-    let app = App::new(Parts { config, engine, registry, vault, desk });
+    let app = App::new(Parts { config, engine, registry, vault, desk, packs, model });
     let admin_key = first::prepare(&app).await?;
     Ok((app, admin_key))
 }
