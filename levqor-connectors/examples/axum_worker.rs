@@ -43,6 +43,7 @@ type Answer = Result<(StatusCode, Json<Value>), (StatusCode, String)>;
 fn refused(error: &Error) -> (StatusCode, String) {
     let status = match error {
         Error::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Quota { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::NotFound { .. } => StatusCode::NOT_FOUND,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };

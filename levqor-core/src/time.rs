@@ -77,6 +77,17 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn sleep_until(&self, at: Timestamp) -> Wait;
 }
 
+/// A clock that is shared already.
+impl Clock for std::sync::Arc<dyn Clock> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Wait {
+        (**self).sleep_until(at)
+    }
+}
+
 /// The machine's clock. Waiting needs a tokio runtime with time enabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use levqor_connectors::registry::Registry;
 use levqor_connectors::vault::FileVault;
 use levqor_core::engine::Engine;
+use levqor_core::ledger::Packs;
 use levqor_core::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::desk::Desk;
 use crate::guard::Guard;
 use crate::watch::Watch;
+use crate::planning::Model;
 
 /// The host's parts; a cheap clone.
 #[derive(Clone, Debug)]
@@ -35,6 +37,10 @@ pub struct Parts {
     pub vault: Arc<FileVault>,
     /// The host's own records.
     pub desk: Desk,
+    /// Credit packs on offer.
+    pub packs: Packs,
+    /// The model that plans, where one is configured.
+    pub(crate) model: Option<Model>,
     /// Whoever follows runs as they go.
     pub(crate) watch: Watch,
     /// Rates and places.

@@ -36,6 +36,7 @@ mod guard;
 mod ids;
 mod limits;
 mod watch;
+mod planning;
 
 pub use app::App;
 pub use config::Config;

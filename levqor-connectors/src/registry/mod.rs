@@ -29,7 +29,7 @@ pub(crate) use entry::{Code, Found};
 use entry::{Entry, LazyHost};
 pub use folder::Refusal;
 
-use crate::egress::{Egress, EgressError};
+use crate::egress::{Egress, EgressError, HostPattern};
 use crate::grant::{Blocked, Effective, GrantError, Grants, Origin};
 use crate::granted::Services;
 use crate::inspect::{InspectError, Inspection};
@@ -199,6 +199,15 @@ impl Registry {
     #[must_use]
     pub fn manifests(&self) -> Vec<Manifest> {
         self.inner.plugins.lock().entries.values().map(|e| e.manifest.clone()).collect()
+    }
+
+    /// Hosts that a plugin may reach, by its manifest **and** its grant. `None` where there is no
+    /// such plugin, or it is blocked.
+    #[must_use]
+    pub fn hosts(&self, name: &str) -> Option<Vec<HostPattern>> {
+        let plugins = self.inner.plugins.lock();
+        let effective = plugins.entries.get(name)?.effective.as_ref().ok()?;
+        Some(effective.policy.hosts.clone())
     }
 
     /// Files that were not taken when folder and grants were last read.

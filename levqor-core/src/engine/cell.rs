@@ -235,6 +235,7 @@ fn settle_ledger(
     let at = header.ended.unwrap_or_default();
     let settled = Settlement::new(state.id(), header.tally, at).and_then(|mut settlement| {
         settlement.pipeline = Some(header.pipeline.to_string());
+        settlement.actions = state.spent();
         settlement.to_value()
     });
     // `apply` refuses to end a run with an open hold, so a settlement can always be made.

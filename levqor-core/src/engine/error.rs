@@ -25,6 +25,15 @@ pub enum Error {
     /// The request is understood and refused: input, quota, budget, state.
     #[error(transparent)]
     Refused(#[from] RunError),
+    /// The billing plan does not allow it now.
+    #[error("{error}")]
+    Quota {
+        /// Which limit: `quota.runs_per_day`…
+        #[source]
+        error: RunError,
+        /// Milliseconds until it is worth trying again, where that is known.
+        retry_after_ms: Option<u64>,
+    },
     /// The document has problems, all of them listed.
     #[error("the document has {} problem(s)", .0.len())]
     Invalid(Vec<crate::document::Issue>),
@@ -44,7 +53,7 @@ impl Error {
             Self::Store(e) => e.code(),
             Self::Commit(e) => e.code(),
             Self::NotFound { .. } => "engine.not_found",
-            Self::Refused(e) => &e.code,
+            Self::Refused(error) | Self::Quota { error, .. } => &error.code,
             Self::Invalid(_) => "document.invalid",
             Self::Corrupt(_) => "store.corrupt",
             Self::Stopped => "engine.stopped",

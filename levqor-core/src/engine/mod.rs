@@ -11,6 +11,7 @@ mod control;
 mod drive;
 mod error;
 mod fair;
+mod grants;
 mod hot;
 mod idempotency;
 mod lists;
@@ -108,6 +109,8 @@ pub(crate) struct Inner {
     pub(crate) pipelines: Mutex<HashMap<pipelines::Version, pipelines::Kept>>,
     pub(crate) spawner: Mutex<Option<Spawner>>,
     pub(crate) feed: broadcast::Sender<(RunId, u64)>,
+    /// The last monthly grant that each organization is known to have, by its reference.
+    pub(crate) granted: Mutex<HashMap<Organization, String>>,
     pub(crate) failed: AtomicBool,
     pub(crate) failure: Mutex<Option<Error>>,
 }
@@ -205,6 +208,7 @@ impl Builder {
             pipelines: Mutex::default(),
             spawner: Mutex::default(),
             feed: broadcast::channel(FEED_DEPTH).0,
+            granted: Mutex::default(),
             failed: AtomicBool::new(false),
             failure: Mutex::default(),
         });
@@ -268,6 +272,18 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
+    }
+
+    /// The billing plans in force.
+    #[must_use]
+    pub fn plans(&self) -> &Plans {
+        &self.inner.options.plans
+    }
+
+    /// Runs of an organization that this engine drives at this moment.
+    #[must_use]
+    pub fn driven(&self, organization: &Organization) -> u32 {
+        self.inner.hot.lock().active_by.get(organization).copied().unwrap_or(0)
     }
 
     /// The clock it reads.

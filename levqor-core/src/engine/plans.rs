@@ -49,7 +49,10 @@ impl Engine {
 }
 
 impl Inner {
-    async fn organization(&self, organization: &Organization) -> Result<OrganizationRecord, Error> {
+    pub(super) async fn organization(
+        &self,
+        organization: &Organization,
+    ) -> Result<OrganizationRecord, Error> {
         let key = OrganizationRecord::key(organization);
         match self.store.get(std::slice::from_ref(&key)).await?.pop().flatten() {
             Some(found) => OrganizationRecord::from_value(&found.value)
@@ -70,6 +73,7 @@ impl Inner {
         let Some((_, plan)) = record.plan_now(&self.options.plans, now) else {
             return Err(codec::corrupt(format!("plan `{}` is not known", record.plan)));
         };
+        self.grant_month_of(&start.organization, &record, now).await?;
         let plan = plan.clone();
         plan.check_payload(crate::value::json_bytes(&start.input) as u64)?;
         let mut connectors = BTreeSet::new();
@@ -81,7 +85,11 @@ impl Inner {
             .lock()
             .limits
             .insert(start.organization.clone(), plan.concurrent_runs.unwrap_or(u32::MAX));
-        let adds = quota::admit(&plan, &start.organization, now, &record.zone);
+        let adds = if start.uncounted {
+            Vec::new()
+        } else {
+            quota::admit(&plan, &start.organization, now, &record.zone)
+        };
         Ok(Some(Admission { adds, steps_max: Some(plan.steps_max()), plan, record }))
     }
 }
@@ -89,8 +97,9 @@ impl Inner {
 impl Admission {
     /// The refusal that a commit's exceeded counter means, where it is a quota's.
     pub(crate) fn refusal(&self, counter: &Counter, now: Timestamp) -> Option<Error> {
-        quota::refusal(&self.plan, counter, now, &self.record.zone)
-            .map(|refused| Error::Refused(refused.error))
+        let refused = quota::refusal(&self.plan, counter, now, &self.record.zone)?;
+        let retry_after_ms = refused.resets_at.map(|at| at.since_ms(now));
+        Some(Error::Quota { error: refused.error, retry_after_ms })
     }
 }
 

@@ -21,6 +21,10 @@ const GRACE_MS: u64 = 10_000;
 const EXPIRY_IDLE_MS: u64 = 3_600_000;
 const EXPIRY_BUSY_MS: u64 = 5_000;
 
+/// Between two looks for organizations that lack this month's credits. A start looks by itself, so
+/// this is for those who only look at their balance.
+const GRANTS_MS: u64 = 3_600_000;
+
 /// What [`Engine::tick`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tick {
@@ -65,6 +69,7 @@ impl Engine {
         *inner.spawner.lock() = Some(spawner.clone());
         let mut shutdown = std::pin::pin!(shutdown.fuse());
         let mut next_expiry = inner.clock.now();
+        let mut next_grants = inner.clock.now();
         let mut next_sweep = inner.clock.now().plus_ms(inner.options.lease_ms / 3);
         loop {
             if let Some(error) = inner.failure.lock().take() {
@@ -77,12 +82,19 @@ impl Engine {
                 let pause_ms = if more { EXPIRY_BUSY_MS } else { EXPIRY_IDLE_MS };
                 next_expiry = inner.clock.now().plus_ms(pause_ms);
             }
+            if !inner.options.plans_unlimited && inner.clock.now() >= next_grants {
+                self.grant_months().await?;
+                next_grants = inner.clock.now().plus_ms(GRANTS_MS);
+            }
             if inner.options.shared && inner.clock.now() >= next_sweep {
                 inner.sweep().await?;
                 next_sweep = inner.clock.now().plus_ms(inner.options.lease_ms / 3);
             }
             let next = inner.dispatch(&spawner);
             let mut due = next.map_or(next_expiry, |due| due.min(next_expiry));
+            if !inner.options.plans_unlimited {
+                due = due.min(next_grants);
+            }
             if inner.options.shared {
                 due = due.min(next_sweep);
             }

@@ -48,6 +48,9 @@ pub struct Start {
     pub delay_until: Option<Timestamp>,
     /// W3C trace context.
     pub traceparent: Option<String>,
+    /// Not counted among the plan's runs a day: a host's own work for the organization. What it
+    /// costs is charged as ever.
+    pub uncounted: bool,
     /// The key alone decides: another input under it is a repetition, not a mistake.
     pub(crate) dedupes: bool,
     pub(crate) origin: Option<Box<Origin>>,
@@ -74,6 +77,7 @@ impl Start {
             max_credits: None,
             delay_until: None,
             traceparent: None,
+            uncounted: false,
             dedupes: false,
             origin: None,
             schedule: None,

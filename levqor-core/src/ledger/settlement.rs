@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// Version of the stored form. A reader refuses what is newer.
 const FORMAT: u32 = 1;
 
-/// What one step cost in a run, all its iterations together.
+/// What one step or action cost in a run, all its iterations together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepTotal {
@@ -37,6 +37,9 @@ pub struct Settlement {
     /// What each step of the document cost, where that is known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub steps: BTreeMap<String, StepTotal>,
+    /// What each action cost, by `connector/action`: calls that were charged, and their credits.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub actions: BTreeMap<String, StepTotal>,
     /// When the run ended.
     pub at: Timestamp,
 }
@@ -50,7 +53,14 @@ impl Settlement {
         if tally.open() != 0 {
             return Err(LedgerError::OverHold { held: tally.open(), asked: 0 });
         }
-        Ok(Self { run, pipeline: None, tally, steps: BTreeMap::new(), at })
+        Ok(Self {
+            run,
+            pipeline: None,
+            tally,
+            steps: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            at,
+        })
     }
 
     /// Its record's value.

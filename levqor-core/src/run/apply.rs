@@ -77,6 +77,7 @@ impl RunState {
             }
             Event::AttemptSucceeded { at, attempt, output, charged, .. } => {
                 self.close(at, *attempt, *charged)?;
+                self.charge(at, *charged)?;
                 self.set(at, Node::Done(output.clone()))
             }
             Event::AttemptFailed { at, attempt, error, retry_at, counted, .. } => {
@@ -138,6 +139,21 @@ impl RunState {
         };
         self.tally.capture(hold, charged).map_err(ledger)?;
         Ok((failures, input))
+    }
+
+    /// Notes for which action it was.
+    fn charge(&mut self, at: &[u32], credits: u64) -> Result<(), Corrupt> {
+        let StepKind::Call { connector, action, .. } = &self.node(at)?.0.kind else {
+            return Ok(());
+        };
+        if credits > 0 {
+            let of = (connector.clone(), action.clone());
+            let total = self.spent.entry(of).or_default();
+            total.calls += 1;
+            // The run's own sum was checked before.
+            total.credits = total.credits.saturating_add(credits);
+        }
+        Ok(())
     }
 
     fn succeed(&mut self, at: &[u32], output: Option<&Arc<Value>>) -> Result<(), Corrupt> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{RunStatus, Started, WaitFor};
 use crate::error::RunError;
 use crate::ids::{Organization, RunId};
-use crate::ledger::Tally;
+use crate::ledger::{StepTotal, Tally};
 use crate::pipeline::{Block, Pipeline, StepKind};
 use crate::time::Timestamp;
 
@@ -41,6 +41,8 @@ pub struct RunState {
     pub(crate) max_credits: Option<u64>,
     pub(crate) steps_used: u64,
     pub(crate) tally: Tally,
+    /// What was charged, by connector and action.
+    pub(crate) spent: BTreeMap<(Arc<str>, Arc<str>), StepTotal>,
 }
 
 /// Called with an active step's address, id, kind and node.
@@ -199,6 +201,7 @@ impl RunState {
             max_credits: started.max_credits,
             steps_used: 0,
             tally: Tally::default(),
+            spent: BTreeMap::new(),
             started: Arc::new(started),
             pipeline,
         }
@@ -232,6 +235,15 @@ impl RunState {
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// What was charged so far, by `connector/action`.
+    #[must_use]
+    pub fn spent(&self) -> BTreeMap<String, StepTotal> {
+        let named = |((connector, action), total): (&(Arc<str>, Arc<str>), &StepTotal)| {
+            (format!("{connector}/{action}"), *total)
+        };
+        self.spent.iter().map(named).collect()
     }
 
     /// Calls `visit` with the address, step and node of every step that is neither pending nor

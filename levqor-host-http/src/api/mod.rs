@@ -1,8 +1,10 @@
 //! Handlers, one file for each area; their routes are the table.
 
 mod audit;
+mod billing;
 mod connectors;
 mod credentials;
+mod credits;
 mod dead_letters;
 mod intake;
 mod keys;
@@ -10,6 +12,7 @@ mod members;
 mod meta;
 mod organizations;
 mod pipelines;
+mod planning;
 mod reports;
 mod runs;
 mod schedules;
@@ -34,6 +37,9 @@ pub(crate) fn routes() -> Vec<Route> {
         connectors::routes(),
         credentials::routes(),
         dead_letters::routes(),
+        planning::routes(),
+        billing::routes(),
+        credits::routes(),
     ]
     .concat()
 }

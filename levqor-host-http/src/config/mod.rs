@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use levqor_core::ledger::Packs;
+use levqor_core::quota::Plans;
 use levqor_core::store::StoreSpec;
 use serde::Deserialize;
 
@@ -51,9 +53,31 @@ pub struct Config {
     /// Certificate and key.
     #[serde(default)]
     pub tls: TlsConfig,
+    /// A JSON file of billing plans, in place of the built-in ones.
+    #[serde(default)]
+    pub plans_file: String,
+    /// A JSON file of credit packs, in place of the built-in ones.
+    #[serde(default)]
+    pub packs_file: String,
+    /// The model that turns goals into pipelines.
+    #[serde(default)]
+    pub planner: PlannerConfig,
     /// The operator's own admin key, in place of one made at the first start.
     #[serde(skip)]
     pub admin_key: Option<Plain>,
+}
+
+/// Which model plans. Its address and price are the connector's: grants in `plugins.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct PlannerConfig {
+    /// The action that completes a conversation: `openai/chat`. No model where empty.
+    pub connector: String,
+    /// Which model; the connector's default where empty.
+    pub model: String,
+    /// The credential's name in the operator's vault; the connector's default where empty.
+    pub credential: String,
 }
 
 /// The flags of the command line.
@@ -79,7 +103,7 @@ pub struct Flags {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("the settings file {}: {source}", path.display())]
+    #[error("the file {}: {source}", path.display())]
     File {
         /// Which file.
         path: PathBuf,
@@ -129,6 +153,9 @@ impl Config {
             trusted_proxies: Vec::new(),
             limits: LimitsConfig::default(),
             tls: TlsConfig::default(),
+            plans_file: String::new(),
+            packs_file: String::new(),
+            planner: PlannerConfig::default(),
             admin_key: None,
         }
     }
@@ -144,6 +171,26 @@ impl Config {
         self.store.parse().map_err(|e: String| ConfigError::Value(format!("store: {e}")))
     }
 
+    /// The billing plans that are meant.
+    ///
+    /// # Errors
+    /// `config.file` or `config.value` where the file cannot be used.
+    pub fn plans(&self) -> Result<Plans, ConfigError> {
+        let Some(text) = read_file(&self.plans_file)? else { return Ok(Plans::default()) };
+        let refused = |e| ConfigError::Value(format!("plans_file: {e}"));
+        Plans::from_json(&text).map_err(refused)
+    }
+
+    /// The credit packs that are meant.
+    ///
+    /// # Errors
+    /// As [`Config::plans`].
+    pub fn packs(&self) -> Result<Packs, ConfigError> {
+        let Some(text) = read_file(&self.packs_file)? else { return Ok(Packs::default()) };
+        let refused = |e| ConfigError::Value(format!("packs_file: {e}"));
+        Packs::from_json(&text).map_err(refused)
+    }
+
     /// The folder of further plugins.
     #[must_use]
     pub fn plugins_dir(&self) -> PathBuf {
@@ -152,4 +199,12 @@ impl Config {
         }
         PathBuf::from(&self.plugins_dir)
     }
+}
+
+fn read_file(path: &str) -> Result<Option<String>, ConfigError> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let read = std::fs::read_to_string(path);
+    read.map(Some).map_err(|source| ConfigError::File { path: path.into(), source })
 }

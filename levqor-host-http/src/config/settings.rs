@@ -59,6 +59,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("limits.in_flight", "LEVQOR_LIMITS_IN_FLIGHT", Kind::Number, "512", "requests that are worked on at the same time"),
     setting("limits.connections", "LEVQOR_LIMITS_CONNECTIONS", Kind::Number, "1024", "connections in all"),
     setting("limits.connections_per_address", "LEVQOR_LIMITS_CONNECTIONS_PER_ADDRESS", Kind::Number, "256", "connections of one address (one /64 of IPv6)"),
+    setting("plans_file", "LEVQOR_PLANS_FILE", Kind::Text, "", "a JSON file of billing plans, in place of the built-in ones"),
+    setting("packs_file", "LEVQOR_PACKS_FILE", Kind::Text, "", "a JSON file of credit packs, in place of the built-in ones"),
+    setting("planner.connector", "LEVQOR_PLANNER_CONNECTOR", Kind::Text, "", "the action that plans, such as openai/chat; without it goals are matched to actions by their words"),
+    setting("planner.model", "LEVQOR_PLANNER_MODEL", Kind::Text, "", "the model that plans; the connector's default where not said"),
+    setting("planner.credential", "LEVQOR_PLANNER_CREDENTIAL", Kind::Text, "", "name in the operator's vault of the credential for planning; the connector's own where not said"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];
 

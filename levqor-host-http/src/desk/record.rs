@@ -42,6 +42,10 @@ pub enum Room {
     OnceDue,
     /// `(time, digest)`: sessions and links by the time when they may go. Written with them.
     SessionDue,
+    /// `(organization, draft)`: drafts of pipelines. Written by `planning`.
+    Draft,
+    /// `(organization, time backwards, draft)`: an organization's drafts, newest first.
+    DraftOf,
 }
 
 impl Room {
@@ -63,6 +67,8 @@ impl Room {
             Self::Once => "once",
             Self::OnceDue => "once_due",
             Self::SessionDue => "session_due",
+            Self::Draft => "draft",
+            Self::DraftOf => "draft_of",
         }
     }
 }

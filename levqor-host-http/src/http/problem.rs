@@ -283,6 +283,14 @@ impl From<EngineError> for Problem {
             EngineError::Store(e) => e.into(),
             EngineError::Commit(e) => e.into(),
             EngineError::Refused(e) => e.into(),
+            EngineError::Quota { error, retry_after_ms } => {
+                let problem = Self::from(error);
+                match retry_after_ms {
+                    // Rounded up: who comes back then is not a moment too early.
+                    Some(ms) => problem.retry_after(ms.div_ceil(1_000)),
+                    None => problem,
+                }
+            }
             EngineError::NotFound { what, .. } => Self::not_found(what),
             EngineError::Invalid(issues) => {
                 let detail = format!("the document has {} problem(s)", issues.len());

@@ -8,7 +8,7 @@
 mod accept;
 mod connection;
 mod edge;
-mod first;
+pub(crate) mod first;
 mod headers;
 mod hosts;
 mod outgoing;
@@ -25,8 +25,8 @@ use levqor_connectors::registry::{Registry, RegistryError};
 use levqor_connectors::vault::{FileVault, VaultKey};
 use levqor_core::connector::Catalog;
 use levqor_core::engine::{Engine, Error as EngineError};
-use levqor_core::quota::Plans;
 use levqor_core::store::{Store, StoreError};
+use levqor_core::time::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,7 @@ use connection::Common;
 use edge::Edge;
 use tickets::Tickets;
 use crate::watch::Watch;
+use crate::planning::Model;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,9 @@ pub enum HostError {
     /// The plugins cannot be read.
     #[error(transparent)]
     Plugins(#[from] RegistryError),
+    /// The planner cannot go into the catalog.
+    #[error(transparent)]
+    Catalog(#[from] levqor_core::connector::CatalogError),
     /// The engine cannot be built, or stopped by itself.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -85,6 +89,7 @@ impl HostError {
             Self::Store(e) => e.code(),
             Self::Vault(e) => e.code(),
             Self::Plugins(e) => e.code(),
+            Self::Catalog(_) => "plugin.catalog",
             Self::Engine(e) => e.code(),
             Self::Io { .. } => "host.io",
             Self::Record(e) => e.code(),
@@ -116,11 +121,20 @@ impl Host {
     /// # Errors
     /// [`HostError`]; nothing is left running then.
     pub async fn start(config: Config) -> Result<Self, HostError> {
+        Self::start_with(config, SystemClock).await
+    }
+
+    /// The same by another clock than the machine's: quotas, schedules, leases, expiry. Deadlines of
+    /// connections are the machine's in any case.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub async fn start_with(config: Config, clock: impl Clock) -> Result<Self, HostError> {
         let spec = config.store_spec()?;
         make_folder(&config.data_dir)?;
         let store = spec.open()?;
         let tls = tls::acceptor(&config.tls)?;
-        let (app, admin_key) = open(config, store).await?;
+        let (app, admin_key) = open(config, store, clock).await?;
         let edge = Arc::new(Edge::new(app.clone())?);
         let listen = app.config.listen;
         let bound = TcpListener::bind(listen).await;
@@ -229,7 +243,12 @@ async fn signalled() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plain>), HostError> {
+async fn open(
+    config: Config,
+    store: Arc<dyn Store>,
+    clock: impl Clock,
+) -> Result<(App, Option<Plain>), HostError> {
+    let (plans, packs) = (config.plans()?, config.packs()?);
     let vault_dir = config.data_dir.join("vault");
     let vault = Arc::new(FileVault::open(&vault_dir, VaultKey::load(&vault_dir)?)?);
     let plugins_dir = config.plugins_dir();
@@ -244,7 +263,9 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
         .await?;
     let catalog = Catalog::new();
     registry.register(&catalog)?;
-    let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
+    let model = Model::register(&config.planner, &catalog, &registry)?;
+    let builder = Engine::builder_on(store.clone(), catalog).clock(clock).plans(plans);
+    let engine = builder.build().await?;
     let is_shared = store.is_shared();
     let desk = Desk::new(store);
     let parts = Parts {
@@ -253,6 +274,8 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
         keys: Keys::open(&desk, is_shared).await?,
         stopping: CancellationToken::new(),
         beside: Beside::default(),
+        packs,
+        model,
         config,
         engine,
         registry,

@@ -209,7 +209,11 @@ impl Client {
 /// Whether an error is one that clients must live with.
 fn expected(error: &Error) -> bool {
     match error {
-        Error::Refused(_) | Error::NotFound { .. } | Error::Store(_) | Error::Stopped => true,
+        Error::Refused(_)
+        | Error::Quota { .. }
+        | Error::NotFound { .. }
+        | Error::Store(_)
+        | Error::Stopped => true,
         Error::Commit(error) => matches!(
             error,
             CommitError::Unknown | CommitError::Conflict { .. } | CommitError::Poisoned(_)

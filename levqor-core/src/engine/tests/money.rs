@@ -85,8 +85,9 @@ async fn nothing_in_a_document_steps_over_its_budget() {
     }
 }
 
-#[tokio::test]
-async fn a_free_plan_starts_one_run_a_day() {
+/// A world with the default billing plans, whose organization is on `plan` since 14 November 2023,
+/// 22:13:20 UTC.
+async fn planned(plan: &str) -> World {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let clock = ManualClock::new(Timestamp(1_700_000_000_000));
     let engine =
@@ -96,16 +97,97 @@ async fn a_free_plan_starts_one_run_a_day() {
             .build()
             .await
             .unwrap();
-    let world = World { engine, clock, calls, organization: Organization::local() };
-    world.grant("g", 100).await;
-    let record = OrganizationRecord::new("free", world.clock.now());
-    world.engine.set_organization(&world.organization, &record).await.unwrap();
+    let record = OrganizationRecord::new(plan, clock.now());
+    engine.set_organization(&Organization::local(), &record).await.unwrap();
+    World { engine, clock, calls, organization: Organization::local() }
+}
+
+#[tokio::test]
+async fn a_free_plan_starts_one_run_a_day() {
+    let world = planned("free").await;
     let pipeline = world.compile(steps(1)).await;
     world.engine.start(Start::new(pipeline.clone(), Value::Null)).await.unwrap();
     let second = world.engine.start(Start::new(pipeline.clone(), Value::Null)).await.unwrap_err();
-    assert_eq!(second.code(), "quota.runs_per_day");
-    world.clock.advance_ms(86_400_000);
+    let Error::Quota { error, retry_after_ms } = second else { panic!("{second}") };
+    assert_eq!((error.code.as_str(), retry_after_ms), ("quota.runs_per_day", Some(6_400_000)));
+    // What a host does for the organization is not one of its runs.
+    let mut own = Start::new(pipeline.clone(), Value::Null);
+    own.uncounted = true;
+    world.engine.start(own).await.unwrap();
+    world.clock.advance_ms(6_399_999);
+    assert!(world.engine.start(Start::new(pipeline.clone(), Value::Null)).await.is_err());
+    world.clock.advance_ms(1);
     world.engine.start(Start::new(pipeline, Value::Null)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_plan_gives_its_credits_once_a_month() {
+    let world = planned("free").await;
+    let pipeline = world.compile(steps(1)).await;
+    // The first run of a new organization finds the month's credits, whoever comes first.
+    world.engine.start(Start::new(pipeline, Value::Null)).await.unwrap();
+    world.engine.run_until_idle().await.unwrap();
+    assert_eq!(world.books().await, (49, 0));
+    let (engine, local) = (&world.engine, &world.organization);
+    let racing = futures_util::future::join_all((0..20).map(|_| engine.grant_month(local))).await;
+    assert_eq!(racing.into_iter().map(Result::unwrap).sum::<u64>(), 0);
+    // Another engine on the same store remembers nothing, and the ledger does.
+    let other = Engine::builder_on(engine.store().clone(), Catalog::new())
+        .clock(world.clock.clone())
+        .plans(Plans::default());
+    let other = other.build().await.unwrap();
+    assert_eq!(other.grant_months().await.unwrap(), 0);
+    world.clock.advance_ms(17 * 86_400_000);
+    let racing = futures_util::future::join_all(
+        (0..20).flat_map(|_| [engine.grant_months(), other.grant_months()].map(Box::pin)),
+    );
+    assert_eq!(racing.await.into_iter().map(Result::unwrap).sum::<u64>(), 50);
+    assert_eq!(world.books().await, (99, 0));
+    // Another plan brings its own.
+    let record = OrganizationRecord::new("pro", world.clock.now());
+    engine.set_organization(local, &record).await.unwrap();
+    assert_eq!(engine.grant_month(local).await.unwrap(), 5_000);
+    let mut stopped = OrganizationRecord::new("enterprise", world.clock.now());
+    stopped.suspended = Some("abuse".to_owned());
+    engine.set_organization(local, &stopped).await.unwrap();
+    assert_eq!(engine.grant_month(local).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_served_engine_gives_the_months_by_itself() {
+    let world = planned("free").await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let engine = world.engine.clone();
+    let serving = tokio::spawn(async move { engine.serve(async { drop(stopped.await) }).await });
+    let mut months = Vec::new();
+    for days in [0, 30, 1] {
+        world.clock.advance_ms(days * 86_400_000);
+        // The loop has done its round when it sleeps until a later moment.
+        while world.clock.next_wake().is_none_or(|at| at <= world.clock.now()) {
+            tokio::task::yield_now().await;
+        }
+        let balance = ledger::balance(&**world.engine.store(), &world.organization).await;
+        months.push(balance.unwrap().available);
+    }
+    assert_eq!(months, [50, 100, 100]);
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_settlement_names_what_each_action_cost() {
+    let world = World::new().await;
+    let document = json!({"steps": [
+        {"id": "d", "uses": "t/dear", "with": {"costs": 7}},
+        {"id": "e", "for_each": [1, 2, 3], "steps": [{"id": "x", "uses": "t/echo", "with": {}}]},
+    ]});
+    world.run(document, Value::Null).await;
+    let (store, all) = (&**world.engine.store(), Timestamp(i64::MAX));
+    let page = ledger::list(store, &world.organization, Timestamp(0), all, None, 1).await.unwrap();
+    let ledger::Posting::Settlement(settled) = &page.postings[0] else { panic!("{page:?}") };
+    let of = |action: &str| settled.actions.get(action).map(|t| (t.calls, t.credits));
+    assert_eq!((of("t/dear"), of("t/echo")), (Some((1, 7)), Some((3, 3))));
+    assert_eq!(settled.tally.captured, 10);
 }
 
 #[tokio::test]
