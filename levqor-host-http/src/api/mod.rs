@@ -1,5 +1,6 @@
 //! Handlers, one file for each area; their routes are the table.
 
+mod docs;
 mod meta;
 mod runs;
 
@@ -7,5 +8,5 @@ use crate::route::Route;
 
 /// Every area's routes, in the order of the API's description.
 pub(crate) fn routes() -> Vec<Route> {
-    [meta::routes(), runs::routes()].concat()
+    [meta::routes(), docs::routes(), runs::routes()].concat()
 }

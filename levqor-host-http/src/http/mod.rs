@@ -4,12 +4,14 @@
 
 mod answer;
 mod call;
+mod fixed;
 mod page;
 mod problem;
 
 pub use answer::{Answer, Payload};
 pub(crate) use call::read_json;
 pub use call::{Body, Call, Head, Json, Query, Raw};
+pub(crate) use fixed::Fixed;
 pub use page::Page;
 pub(crate) use page::{Cursor, PageQuery};
 pub use problem::{FieldProblem, Problem, ProblemDocument};
