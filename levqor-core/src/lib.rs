@@ -72,6 +72,7 @@ pub mod connector;
 pub mod document;
 pub mod engine;
 pub mod error;
+pub mod explain;
 pub mod expr;
 pub mod ids;
 pub mod ledger;

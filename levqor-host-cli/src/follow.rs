@@ -163,7 +163,7 @@ pub(crate) fn conclude(session: &Session, run: RunId, end: End) -> Result<()> {
         End::Finished { status, error, .. } => {
             let error = error.unwrap_or_else(|| ended(status));
             let again = format!("go on with: {}", again());
-            let help = match crate::explain::find(&error.code) {
+            let help = match levqor_core::explain::find(&error.code) {
                 // A connector's own codes are its author's to explain.
                 None => again,
                 Some(known) => format!("levqor explain {}\n      {again}", known.code),

@@ -6,10 +6,11 @@
 
 mod args;
 mod catalog;
+#[cfg(test)]
+mod codes_tests;
 mod commands;
 mod diagnostics;
 mod exit;
-mod explain;
 mod failure;
 mod files;
 mod follow;

@@ -112,7 +112,7 @@ impl Output {
             say(&format!("{} {message} ({code})", red("error:")));
             if let Some(help) = help {
                 say(&format!("{} {help}", green("help:")));
-            } else if crate::explain::find(code).is_some() {
+            } else if levqor_core::explain::find(code).is_some() {
                 say(&format!("{} levqor explain {code}", green("help:")));
             }
             return;

@@ -16,8 +16,8 @@ use crate::caller::keys::Keys;
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::guard::Guard;
-use crate::watch::Watch;
 use crate::planning::Model;
+use crate::watch::Watch;
 
 /// The host's parts; a cheap clone.
 #[derive(Clone, Debug)]

@@ -74,7 +74,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve(Config::load(cli.config.as_deref(), &cli.flags)?),
         Verb::Openapi => {
-            print(&crate::route::openapi::document_text());
+            print(&String::from_utf8_lossy(crate::route::openapi::document_text()));
             Ok(())
         }
         Verb::Settings => {

@@ -35,8 +35,8 @@ mod api;
 mod guard;
 mod ids;
 mod limits;
-mod watch;
 mod planning;
+mod watch;
 
 pub use app::App;
 pub use config::Config;

@@ -61,9 +61,9 @@ pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// `Prefer: wait=N` at its most, in seconds: under the idle time of common proxies.
 pub(crate) const WAIT_SECONDS_MAX: u64 = 25;
 /// Server-sent event streams of one credential at a time: a console with some runs open.
-pub(crate) const STREAMS_PER_CREDENTIAL_MAX: usize = 32;
+pub(crate) const EVENT_STREAMS_PER_CREDENTIAL_MAX: usize = 32;
 /// Event streams in all: half of the connections are left for requests that end.
-pub(crate) const STREAMS_MAX: usize = 512;
+pub(crate) const EVENT_STREAMS_MAX: usize = 512;
 /// A comment on an event stream that is silent: under the idle time of common proxies.
 pub(crate) const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often a stream looks at a run that another host of the same store may drive.

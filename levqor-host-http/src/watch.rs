@@ -17,7 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
 use crate::http::Problem;
-use crate::limits::{STREAMS_MAX, STREAMS_PER_CREDENTIAL_MAX};
+use crate::limits::{EVENT_STREAMS_MAX, EVENT_STREAMS_PER_CREDENTIAL_MAX};
 
 /// The followers of all runs; a cheap clone.
 #[derive(Clone, Debug)]
@@ -46,7 +46,8 @@ impl Watch {
     pub(crate) fn follow(&self, run: RunId, credential: &str) -> Result<Follower, Problem> {
         let mut followed = self.followed.lock();
         let of_credential = followed.by_credential.get(credential).copied().unwrap_or(0);
-        if of_credential >= STREAMS_PER_CREDENTIAL_MAX || followed.count >= STREAMS_MAX {
+        if of_credential >= EVENT_STREAMS_PER_CREDENTIAL_MAX || followed.count >= EVENT_STREAMS_MAX
+        {
             let detail = "too many event streams are open; end one first";
             let status = StatusCode::TOO_MANY_REQUESTS;
             return Err(Problem::new(status, "request.streams", detail).retry_after(5));
@@ -147,7 +148,7 @@ mod tests {
         let watch = Watch::new(engine);
         let run = RunId::from_u128(7);
         let mut open = Vec::new();
-        for _ in 0..STREAMS_PER_CREDENTIAL_MAX {
+        for _ in 0..EVENT_STREAMS_PER_CREDENTIAL_MAX {
             open.push(watch.follow(run, "key:a").unwrap());
         }
         assert_eq!(watch.follow(run, "key:a").unwrap_err().code(), "request.streams");

@@ -1,9 +1,9 @@
 //! `explain`: what a code means and what to do.
 
+use levqor_core::explain::{self, Explanation};
 use serde_json::json;
 
 use crate::exit::Exit;
-use crate::explain::{self, Explanation};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 

@@ -1,12 +1,13 @@
 //! Whether the host lives, and the API's own description.
 
+use std::sync::LazyLock;
+
 use axum::http::{Method, StatusCode};
-use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::http::{Answer, Call, Payload, Problem};
+use crate::http::{Answer, Call, Fixed, Problem};
 use crate::route::{Route, Tag, openapi};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -17,7 +18,9 @@ pub(super) fn routes() -> Vec<Route> {
             .to(health),
         Route::new(Method::GET, "/api/v1/openapi.json", "openapi", Tag::Meta)
             .about("This description")
+            .header("If-None-Match", "the version that you have")
             .answers::<serde_json::Map<String, serde_json::Value>>(StatusCode::OK, "OpenAPI 3.1")
+            .answers_media(StatusCode::NOT_MODIFIED, "", "you have it")
             .to(description),
     ]
 }
@@ -33,7 +36,8 @@ async fn health(_app: App, _call: Call) -> Result<Answer, Problem> {
     Answer::ok(&Health { status: "ok" })
 }
 
-async fn description(_app: App, _call: Call) -> Result<Answer, Problem> {
-    let text = Bytes::from(openapi::document_text());
-    Ok(Answer::of(StatusCode::OK, Payload::Json(text)))
+async fn description(_app: App, call: Call) -> Result<Answer, Problem> {
+    static TEXT: LazyLock<Fixed> =
+        LazyLock::new(|| Fixed::new("application/json", openapi::document_text().clone()));
+    Ok(TEXT.answer(&call.head.headers))
 }

@@ -6,6 +6,7 @@ mod connectors;
 mod credentials;
 mod credits;
 mod dead_letters;
+mod docs;
 mod intake;
 mod keys;
 mod members;
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> Vec<Route> {
         planning::routes(),
         billing::routes(),
         credits::routes(),
+        docs::routes(),
     ]
     .concat()
 }

@@ -5,6 +5,7 @@
 mod answer;
 mod call;
 pub(crate) mod etag;
+mod fixed;
 mod nonce;
 mod page;
 mod problem;
@@ -13,6 +14,7 @@ mod time;
 pub use answer::{Answer, Payload};
 pub(crate) use call::read_json;
 pub use call::{Body, Call, Head, Json, Query, Raw};
+pub(crate) use fixed::Fixed;
 pub use nonce::Nonce;
 pub use page::Page;
 pub(crate) use page::{Cursor, PageQuery};

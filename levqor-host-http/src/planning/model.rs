@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::asked::{Asked, Goal};
 use super::granted;
 use crate::config::PlannerConfig;
-use crate::serve::first::OPERATOR;
+use crate::people::organization::OPERATOR;
 
 /// The connector's name.
 pub(super) const PLANNER: &str = "planner";

@@ -81,6 +81,22 @@ impl Tag {
             Self::Meta => "meta",
         }
     }
+
+    /// What its routes are about, for readers of the API's description.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Runs => "Start a pipeline and follow it: states, journals, live events.",
+            Self::Planning => "From a goal in words to a document, checked and priced.",
+            Self::Pipelines => "Stored documents with their versions, and their schedules.",
+            Self::Connectors => "What documents can call, and the credentials that go along.",
+            Self::Webhooks => "Events that come in signed, and events that go out signed.",
+            Self::People => "Organizations, members, API keys and sessions.",
+            Self::Money => "Credits, usage, plans and their limits.",
+            Self::Ops => "The state of the whole host, for its operator.",
+            Self::Meta => "The API itself: its description, its pages, whether it lives.",
+        }
+    }
 }
 
 type Handler = Arc<
@@ -243,6 +259,30 @@ impl Route {
             }
         });
         self
+    }
+
+    /// Its stable name.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// Its method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Its path, with parts as `{name}`.
+    #[must_use]
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// Who may call it.
+    #[must_use]
+    pub fn needs(&self) -> Access {
+        self.access
     }
 
     pub(crate) async fn call(

@@ -8,7 +8,7 @@
 mod accept;
 mod connection;
 mod edge;
-pub(crate) mod first;
+mod first;
 mod headers;
 mod hosts;
 mod outgoing;
@@ -39,11 +39,11 @@ use crate::desk::Desk;
 use crate::guard::Guard;
 use crate::http::Problem;
 use crate::people::chores;
+use crate::planning::Model;
+use crate::watch::Watch;
 use connection::Common;
 use edge::Edge;
 use tickets::Tickets;
-use crate::watch::Watch;
-use crate::planning::Model;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]

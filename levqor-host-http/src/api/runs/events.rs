@@ -159,7 +159,7 @@ impl Following {
 
     /// Whether the credential is still good: a revoked one must not look on.
     async fn may_still(&self) -> bool {
-        let caller = authenticate::caller(&self.app, &self.head.headers).await;
+        let caller = authenticate::caller(&self.app, &self.head).await;
         caller.ok().flatten().is_some_and(|caller| caller.may(Scope::RunsRead).is_ok())
     }
 }
