@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod check;
+pub mod eval;
 pub mod kill;
 pub mod sim;
 pub mod stored;

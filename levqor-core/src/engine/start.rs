@@ -48,8 +48,7 @@ pub struct Start {
     pub delay_until: Option<Timestamp>,
     /// W3C trace context.
     pub traceparent: Option<String>,
-    /// Not counted among the plan's runs a day: a host's own work for the organization. What it
-    /// costs is charged as ever.
+    /// Not one of the plan's runs a day: a host's own work. What it costs is charged as ever.
     pub uncounted: bool,
     /// The key alone decides: another input under it is a repetition, not a mistake.
     pub(crate) dedupes: bool,
@@ -322,10 +321,9 @@ impl Inner {
         along: Batch,
     ) -> Result<Option<oneshot::Receiver<RunResult>>, Error> {
         let mut events = vec![Event::RunStarted(Box::new((*live.state.started).clone()))];
-        let mut more = false;
         if claimed {
             let moment = Moment { now, random: self.ids.random(), may_hold: true };
-            more = drive::advance(&mut live.state, &moment, &mut events)?;
+            drive::advance(&mut live.state, &moment, &mut events)?;
         }
         let hold = if claimed { Hold::Lease } else { Hold::Free };
         let (mut batch, mut header) =
@@ -352,7 +350,6 @@ impl Inner {
             self.run_ended(cell, &live);
             self.driver_over(cell);
         } else if claimed {
-            let _ = more;
             *cell.live.lock().await = Some(live);
             self.spawn_claimed(cell.clone());
         } else if live.header.concurrency.is_none() || self.is_inside(&live, cell.run) {

@@ -19,6 +19,11 @@ pub(super) const ROWS: &[Row] = &[
         "A document has at most 256 KiB",
         "Split it: uses: pipeline/NAME calls another one",
     ),
+    (
+        "document.which",
+        "The request names no document, or more than one",
+        "Send one of document, source, pipeline and draft",
+    ),
     ("document.syntax", "The text is not YAML or JSON", CHECK),
     (
         "document.duplicate_key",

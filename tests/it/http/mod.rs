@@ -3,9 +3,18 @@
 mod client;
 mod edge;
 mod first;
+mod money;
+mod plan_eval;
+mod planning;
 
 use std::path::Path;
 
+use levqor_core::ids::Organization;
+use levqor_core::quota::OrganizationRecord;
+use levqor_core::testing::ManualClock;
+use levqor_host_http::caller::Scope;
+use levqor_host_http::caller::key::ApiKey;
+use levqor_host_http::desk::Change;
 use levqor_host_http::{Config, Host};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -34,11 +43,45 @@ impl World {
         Self::on(folder, config).await
     }
 
+    /// On a store in memory, by this clock, with other settings.
+    pub(crate) async fn by(clock: &ManualClock, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::in_folder(folder.path());
+        config.store = "memory:".to_owned();
+        change(&mut config);
+        prepare();
+        let host = Host::start_with(config, clock.clone()).await;
+        Self::of(folder, host.unwrap_or_else(|e| panic!("{e} ({})", e.code())))
+    }
+
+    /// On a store in memory, after something was put into its folder.
+    pub(crate) async fn granted(put: impl FnOnce(&Path, &mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::in_folder(folder.path());
+        config.store = "memory:".to_owned();
+        put(folder.path(), &mut config);
+        Self::on(folder, config).await
+    }
+
     async fn on(folder: TempDir, config: Config) -> Self {
-        let host = start(config).await;
+        Self::of(folder, start(config).await)
+    }
+
+    fn of(folder: TempDir, host: Host) -> Self {
         let key = host.admin_key().map(|key| key.reveal().to_owned()).unwrap_or_default();
         let admin = Client::new(host.address()).key(&key);
         Self { host, folder, admin }
+    }
+
+    /// The key of another organization on this plan, for all but the operator's acts.
+    pub(crate) async fn organization(&self, name: &str, plan: &str) -> Client {
+        let (app, of) = (self.host.app(), Organization::new(name).unwrap());
+        let record = OrganizationRecord::new(plan, app.now());
+        app.engine.set_organization(&of, &record).await.unwrap();
+        let all = Scope::ALL.into_iter().filter(|s| !s.as_str().starts_with("ops:"));
+        let (key, text) = ApiKey::make(of.clone(), "test", all.collect(), "test", app.now());
+        app.desk.commit(Change::of_system(&of).put(&[&key.id], &key)).await.unwrap();
+        self.anybody().key(text.reveal())
     }
 
     /// Without a key.
@@ -58,9 +101,13 @@ impl World {
     }
 }
 
-async fn start(config: Config) -> Host {
-    // Chosen once for the process; a second choice is refused and changes nothing.
+/// Chosen once for the process; a second choice is refused and changes nothing.
+fn prepare() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+async fn start(config: Config) -> Host {
+    prepare();
     Host::start(config).await.unwrap_or_else(|e| panic!("{e} ({})", e.code()))
 }
 
