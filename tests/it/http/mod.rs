@@ -1,7 +1,11 @@
 //! The HTTP host through its public door: requests over a socket.
 
 mod client;
+mod contract;
 mod first;
+mod matrix;
+mod readme;
+mod two;
 
 use std::path::Path;
 

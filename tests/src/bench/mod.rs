@@ -6,6 +6,7 @@
 pub mod disk;
 pub mod load;
 pub mod output;
+pub mod start;
 pub mod stores;
 
 pub use output::Figure;
