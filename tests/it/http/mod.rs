@@ -1,11 +1,15 @@
 //! The HTTP host through its public door: requests over a socket.
 
 mod client;
+mod contract;
 mod edge;
 mod first;
+mod matrix;
 mod money;
 mod plan_eval;
 mod planning;
+mod readme;
+mod two;
 
 use std::path::Path;
 

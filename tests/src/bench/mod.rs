@@ -8,6 +8,7 @@ pub mod disk;
 pub mod http;
 pub mod load;
 pub mod output;
+pub mod start;
 pub mod stores;
 
 pub use output::Figure;

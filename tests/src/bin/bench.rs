@@ -1,11 +1,11 @@
-//! `bench w1|w2|w3|call|sleepers`: what a run, a request, a call and a sleeper cost here, one JSON
-//! line a figure.
+//! `bench w1|w2|w3|call|sleepers|start`: what a run, a request, a call, a sleeper and a start of the
+//! host cost here, one JSON line a figure.
 
 use clap::{Parser, ValueEnum};
 use levqor_tests::bench::load::{self, Failure};
 use levqor_tests::bench::output::pss_mib;
 use levqor_tests::bench::stores::Bench;
-use levqor_tests::bench::{Figure, disk, stores};
+use levqor_tests::bench::{Figure, disk, start, stores};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
@@ -19,6 +19,8 @@ enum What {
     Call,
     /// Runs that sleep, and W1 beside them.
     Sleepers,
+    /// Starts of the HTTP host on an empty store, to its first answer.
+    Start,
 }
 
 #[derive(Debug, Parser)]
@@ -45,11 +47,11 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if let What::Call = arguments.what {
-        return call(arguments).await;
-    }
-    if let What::W3 = arguments.what {
-        return w3(arguments).await;
+    match arguments.what {
+        What::Call => return call(arguments).await,
+        What::Start => return starts(arguments),
+        What::W3 => return w3(arguments).await,
+        _ => {}
     }
     let bench = stores::open(&arguments.store, arguments.cache_mib)?;
     if let Some(dir) = &bench.dir {
@@ -63,9 +65,34 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         What::W1 => w1(&bench, arguments.runs.unwrap_or(2_000), arguments.in_flight).await?,
         What::W2 => w2(&bench, arguments.runs.unwrap_or(500)).await?,
         What::Sleepers => sleepers(&bench, arguments.runs.unwrap_or(100_000)).await?,
-        What::W3 | What::Call => {}
+        What::W3 | What::Call | What::Start => {}
     }
     bench.remove();
+    Ok(())
+}
+
+/// Each start in a folder of its own: what is measured is a first start.
+fn starts(arguments: &Arguments) -> Result<(), Failure> {
+    let binary = start::binary()?;
+    let (mut listening, mut answered) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.runs.unwrap_or(20) {
+        let folder = tempfile::tempdir()?;
+        let store = match arguments.store.as_str() {
+            "sled:" | "redb:" => {
+                format!("{}{}", arguments.store, folder.path().join("s").display())
+            }
+            other => other.to_owned(),
+        };
+        let started = start::once(&binary, folder.path(), &store)?;
+        listening.push(started.listening);
+        answered.push(started.answered);
+    }
+    let runs = answered.len();
+    let figure = |what, times: &mut [std::time::Duration]| {
+        Figure::new(what, &arguments.store).with("runs", runs).percentiles("ms", times).print();
+    };
+    figure("start_listening", &mut listening);
+    figure("start_answered", &mut answered);
     Ok(())
 }
 

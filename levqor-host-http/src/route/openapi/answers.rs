@@ -61,7 +61,10 @@ pub(super) fn responses(route: &Route, problem: &Schema, generator: &mut SchemaG
         } else if !answer.media.is_empty() {
             response["content"] = json!({ answer.media: { "schema": { "type": "string" } } });
         }
-        response["headers"] = named(&headers_of(route, answer.status));
+        response["headers"] = match answer.status.as_u16() {
+            400.. => named(headers_of_refusal(answer.status.as_str())),
+            _ => named(&headers_of(route, answer.status)),
+        };
         all.insert(answer.status.as_u16().to_string(), response);
     }
     let has_body = (route.body)(generator).is_some();
