@@ -14,6 +14,8 @@ use tokio_util::task::TaskTracker;
 use crate::caller::keys::Keys;
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::mail::Mails;
+use crate::people::pace::Links;
 
 /// The host's parts; a cheap clone.
 #[derive(Clone, Debug)]
@@ -35,6 +37,10 @@ pub struct Parts {
     pub desk: Desk,
     /// The API keys, ready to be compared.
     pub keys: Keys,
+    /// Mails going out.
+    pub mails: Mails,
+    /// How often sign-in links are asked for.
+    pub(crate) links: Links,
     /// What goes on beside the requests.
     pub(crate) beside: Beside,
 }

@@ -6,6 +6,7 @@ mod members;
 mod meta;
 mod organizations;
 mod runs;
+mod sessions;
 mod users;
 
 use crate::route::Route;
@@ -19,6 +20,7 @@ pub(crate) fn routes() -> Vec<Route> {
         organizations::routes(),
         users::routes(),
         members::routes(),
+        sessions::routes(),
         audit::routes(),
     ]
     .concat()

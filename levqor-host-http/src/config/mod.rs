@@ -39,9 +39,31 @@ pub struct Config {
     /// Folder of further plugins and their grants.
     #[serde(default)]
     pub plugins_dir: String,
+    /// Who may sign in: `open` or `invited`.
+    #[serde(default)]
+    pub signup: String,
+    /// Mails going out.
+    #[serde(default)]
+    pub mail: MailConfig,
+    /// The mail vendor's key.
+    #[serde(skip)]
+    pub resend_key: Option<Plain>,
     /// The operator's own admin key, in place of one made at the first start.
     #[serde(skip)]
     pub admin_key: Option<Plain>,
+}
+
+/// How mails go out.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MailConfig {
+    /// Who they are from, as the vendor knows it.
+    #[serde(default)]
+    pub from: String,
+    /// The vendor's address, where it is another than its own.
+    #[serde(default)]
+    pub resend_url: String,
 }
 
 /// The flags of the command line.
@@ -114,6 +136,9 @@ impl Config {
             public_url: String::new(),
             hosts: Vec::new(),
             plugins_dir: String::new(),
+            signup: String::new(),
+            mail: MailConfig::default(),
+            resend_key: None,
             admin_key: None,
         }
     }
@@ -127,6 +152,21 @@ impl Config {
             return Ok(StoreSpec::Sled(self.data_dir.join("store")));
         }
         self.store.parse().map_err(|e: String| ConfigError::Value(format!("store: {e}")))
+    }
+
+    /// Whether a person whom nobody invited may sign in, to an organization of their own.
+    #[must_use]
+    pub fn is_signup_open(&self) -> bool {
+        self.signup != "invited"
+    }
+
+    /// The host's address for links: as people type it, or where it listens.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        if self.public_url.is_empty() {
+            return format!("http://{}", self.listen);
+        }
+        self.public_url.trim_end_matches('/').to_owned()
     }
 
     /// The folder of further plugins.

@@ -46,6 +46,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("plugins_dir", "LEVQOR_PLUGINS_DIR", Kind::Text, "", "folder of further plugins and plugins.toml; `plugins` in the data folder where not said"),
     setting("public_url", "LEVQOR_PUBLIC_URL", Kind::Text, "", "the host's address as people type it: links in mails, names that are answered"),
     setting("hosts", "LEVQOR_HOSTS", Kind::List, "", "further names in `Host` that are answered"),
+    setting("signup", "LEVQOR_SIGNUP", Kind::Text, "\"open\"", "who may sign in by mail: `open` gives everybody an organization of their own, `invited` takes members only"),
+    setting("mail.from", "LEVQOR_MAIL_FROM", Kind::Text, "\"Levqor <noreply@localhost>\"", "who mails are from; a domain that the vendor knows"),
+    setting("mail.resend_url", "LEVQOR_MAIL_RESEND_URL", Kind::Text, "", "the vendor's address, https://api.resend.com where not said"),
+    setting("resend_key", "LEVQOR_RESEND_KEY", Kind::Secret, "", "key of Resend; without it mails are files in the data folder's `mail`"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];
 

@@ -26,11 +26,13 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Beside, Parts};
 use crate::caller::keys::Keys;
 use crate::caller::secret::Plain;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, MailConfig};
 use crate::desk::Desk;
 use crate::http::Problem;
 use crate::limits::CACHE_BYTES;
+use crate::mail::{Folder, Mails, Resend};
 use crate::people::chores;
+use crate::people::pace::Links;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -143,7 +145,8 @@ impl Host {
     /// What is told at the start.
     #[must_use]
     pub fn greeting(&self) -> String {
-        let mut text = format!("serving on http://{}", self.address);
+        let mails = self.app.mails.about();
+        let mut text = format!("serving on http://{}\n{mails}", self.address);
         if let Some(key) = &self.admin_key {
             text.push_str("\nadmin key, shown this once: ");
             text.push_str(key.reveal());
@@ -229,11 +232,23 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
     let is_shared = store.is_shared();
     let desk = Desk::new(store);
     let keys = Keys::open(&desk, is_shared).await?;
-    let beside = Beside::default();
-    let app = App::new(Parts { config, engine, registry, vault, desk, keys, beside });
+    let mails = mails(&config, &registry)?;
+    let (links, beside) = (Links::new(), Beside::default());
+    let parts = Parts { config, engine, registry, vault, desk, keys, mails, links, beside };
+    let app = App::new(parts);
     let admin_key = first::prepare(&app).await?;
     chores::begin(&app);
     Ok((app, admin_key))
+}
+
+/// The vendor where its key is set, and the folder behind it.
+fn mails(config: &Config, registry: &Registry) -> Result<Mails, HostError> {
+    let folder = Folder::new(config.data_dir.join("mail"));
+    let Some(key) = config.resend_key.clone() else { return Ok(Mails::new(None, folder)) };
+    let MailConfig { from, resend_url, .. } = &config.mail;
+    let vendor = Resend::new(registry.egress(), resend_url, from, key);
+    let vendor = vendor.map_err(ConfigError::Value)?;
+    Ok(Mails::new(Some(Arc::new(vendor)), folder))
 }
 
 /// The data folder, with a note for git that what is in it is not source.
