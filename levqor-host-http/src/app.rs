@@ -16,6 +16,8 @@ use crate::caller::keys::Keys;
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::guard::Guard;
+use crate::mail::Mails;
+use crate::people::pace::Links;
 use crate::planning::Model;
 use crate::watch::Watch;
 
@@ -49,6 +51,10 @@ pub struct Parts {
     pub stopping: CancellationToken,
     /// The API keys, ready to be compared.
     pub keys: Keys,
+    /// Mails going out.
+    pub mails: Mails,
+    /// How often sign-in links are asked for.
+    pub(crate) links: Links,
     /// What goes on beside the requests.
     pub(crate) beside: Beside,
 }

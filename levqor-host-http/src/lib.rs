@@ -27,6 +27,7 @@ pub mod caller;
 pub mod config;
 pub mod desk;
 pub mod http;
+pub mod mail;
 pub mod people;
 pub mod route;
 pub mod serve;

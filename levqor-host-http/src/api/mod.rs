@@ -17,6 +17,7 @@ mod planning;
 mod reports;
 mod runs;
 mod schedules;
+mod sessions;
 mod users;
 
 use crate::route::Route;
@@ -31,6 +32,7 @@ pub(crate) fn routes() -> Vec<Route> {
         organizations::routes(),
         users::routes(),
         members::routes(),
+        sessions::routes(),
         audit::routes(),
         intake::routes(),
         pipelines::routes(),

@@ -5,7 +5,7 @@ use levqor_core::ids::Organization;
 use levqor_core::ledger;
 use levqor_core::quota::{OrganizationRecord, Plans};
 use levqor_core::schedule::Zone;
-use levqor_core::store::{Batch, Record};
+use levqor_core::store::{Add, Batch, Counter, Record, Revision};
 use levqor_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,14 +14,19 @@ use super::keys;
 use crate::app::App;
 use crate::caller::key::ApiKey;
 use crate::caller::secret::Plain;
-use crate::caller::{Caller, Credential, Scope};
+use crate::caller::{Credential, Scope};
 use crate::desk::{Audit, Change};
 use crate::http::{Answer, Call, Cursor, Json, Page, PageQuery, Problem, etag};
 use crate::ids;
 use crate::people::Role;
+use crate::people::member;
 use crate::people::organization::OrganizationEntry;
 use crate::people::text::Name;
 use crate::route::{Access, Route, Tag};
+
+/// Organizations that one person may make: a few for trying out. Each has the free plan's runs, so
+/// that without a bound there would be no limit on them.
+const OWNED_MAX: i64 = 3;
 
 pub(super) fn routes() -> Vec<Route> {
     let new = |method, path, id| Route::new(method, path, id, Tag::People);
@@ -129,14 +134,15 @@ fn record_of(found: Option<&Record>) -> Result<OrganizationRecord, Problem> {
 
 async fn make(app: App, call: Call<Json<MakeOrganization>>) -> Result<Answer, Problem> {
     let caller = call.caller()?;
-    let own = caller.may(Scope::OpsWrite)?;
+    let Ok(own) = caller.may(Scope::OpsWrite) else { return make_own(&app, &call).await };
     let plan = plan_of(call.body.0.plan.as_deref())?;
-    let now = app.now();
-    let new = New::make(caller, &call.body.0.name, &plan, now);
+    let (now, by) = (app.now(), caller.principal());
+    let new = New::make(&call.body.0.name, &plan, &by, now);
     let scopes = Role::Owner.scopes(false);
-    let (key, text) = ApiKey::make(new.entry.id.clone(), "owner", scopes, &caller.principal(), now);
+    let (key, text) = ApiKey::make(new.entry.id.clone(), "owner", scopes, &by, now);
     let change = Change::by(caller, own, &call.head, new.entry.id.as_str(), now);
-    let change = keys::added(new.added(change, caller, &call.head)?, &new.entry.id, &key);
+    let row = Audit::of(caller, &call.head, new.entry.id.as_str(), now);
+    let change = keys::added(new.added(change, row)?, &new.entry.id, &key);
     let answer = new.answer(Some((&key, &text)))?;
     let answered = app.desk.answered(change, answer).await;
     app.keys.changed(&app.desk, &key.id).await?;
@@ -159,31 +165,74 @@ fn plan_of(asked: Option<&str>) -> Result<String, Problem> {
     }
 }
 
+/// A person makes an organization of their own, on the default plan, and is its owner.
+async fn make_own(app: &App, call: &Call<Json<MakeOrganization>>) -> Result<Answer, Problem> {
+    let caller = call.caller()?;
+    let Credential::Session { user } = caller.credential() else {
+        return Err(Problem::forbidden(Scope::OpsWrite));
+    };
+    let wanted = &call.body.0;
+    if wanted.plan.is_some() || !app.config.is_signup_open() {
+        return Err(Problem::forbidden(Scope::OpsWrite));
+    }
+    // The address is the member's, in the organization that the session is in now.
+    let here = caller.may(Scope::PeopleRead)?;
+    let found = member::by_id(&app.desk, here, user).await?;
+    let (member, _) = found.ok_or_else(Problem::unauthorized)?;
+    let now = app.now();
+    let new = New::free(&wanted.name, &caller.principal(), now);
+    let id = new.id();
+    let change = Change::by(caller, here, &call.head, id.as_str(), now);
+    let change = new.added(change, Audit::of(caller, &call.head, id.as_str(), now))?;
+    let who = (&member.email, Role::Owner);
+    let (owner, change) = member::join(&app.desk, |_| change, id, who, now).await?;
+    let change = change.insert(&[id.as_str(), &owner.id], &owner).add(owned(user));
+    let answered = app.desk.answered(change, new.answer(None)?).await;
+    let answered = answered.map_err(|problem| match problem.code() {
+        "store.bound" => {
+            let detail = format!("a person makes at most {OWNED_MAX} organizations");
+            Problem::conflict("organization.too_many", detail)
+        }
+        _ => problem,
+    })?;
+    new.first_credits(app).await;
+    Ok(answered)
+}
+
+/// Counts an organization that a person made.
+pub(super) fn owned(user: &str) -> Add {
+    let counter = Counter::new("people", format!("organizations/{user}"));
+    Add { counter, delta: 1, min: 0, max: OWNED_MAX }
+}
+
 /// An organization that is being made.
-struct New {
+pub(super) struct New {
     entry: OrganizationEntry,
     record: OrganizationRecord,
 }
 
 impl New {
-    fn make(caller: &Caller, name: &Name, plan: &str, now: Timestamp) -> Self {
+    fn make(name: &Name, plan: &str, by: &str, now: Timestamp) -> Self {
         let id = Organization::new(&ids::make("org")).unwrap_or_else(|_| Organization::local());
-        let entry = OrganizationEntry::new(id, name.clone(), &caller.principal(), now);
+        let entry = OrganizationEntry::new(id, name.clone(), by, now);
         Self { entry, record: OrganizationRecord::new(plan, now) }
     }
 
-    /// The change with its records, and a first row in its own audit log.
-    fn added(
-        &self,
-        change: Change,
-        caller: &Caller,
-        head: &crate::http::Head,
-    ) -> Result<Change, Problem> {
+    /// One on the default plan.
+    pub(super) fn free(name: &Name, by: &str, now: Timestamp) -> Self {
+        Self::make(name, &Plans::default().default, by, now)
+    }
+
+    pub(super) fn id(&self) -> &Organization {
+        &self.entry.id
+    }
+
+    /// The change with its records, and the first row of its own audit log.
+    pub(super) fn added(&self, change: Change, row: Audit) -> Result<Change, Problem> {
         let id = &self.entry.id;
         let value = self.record.to_value().map_err(|_| Problem::internal())?;
         let mut batch = Batch::new(id.as_str());
         batch.insert(OrganizationRecord::key(id), value);
-        let row = Audit::of(caller, head, id.as_str(), self.entry.created);
         Ok(change.along(batch).insert(&[id.as_str()], &self.entry).audited(id, row))
     }
 
@@ -198,7 +247,7 @@ impl New {
 
     /// The plan's credits of this month. The same cause is never posted twice, so who gives them
     /// later gives nothing when they were given here.
-    async fn first_credits(&self, app: &App) {
+    pub(super) async fn first_credits(&self, app: &App) {
         let grant = self.record.monthly_grant(&Plans::default(), self.entry.created);
         if let Ok(Some(entry)) = grant
             && let Err(error) = ledger::post(&**app.engine.store(), &self.entry.id, &entry).await
@@ -230,10 +279,7 @@ async fn list(app: App, call: Call<(), Json<PageQuery>>) -> Result<Answer, Probl
 async fn both(
     app: &App,
     id: &Organization,
-) -> Result<
-    ((OrganizationEntry, levqor_core::store::Revision), (OrganizationRecord, Record)),
-    Problem,
-> {
+) -> Result<((OrganizationEntry, Revision), (OrganizationRecord, Record)), Problem> {
     let entry = app.desk.get::<OrganizationEntry>(&[id.as_str()]).await?;
     let entry = entry.ok_or_else(|| Problem::not_found("organization"))?;
     let stored = app.engine.store().get(&[OrganizationRecord::key(id)]).await?.pop().flatten();

@@ -1,10 +1,10 @@
-//! From a request's head to its [`Caller`].
+//! From a request's head to its [`Caller`]: by key, or by a session's cookie where there is no key.
 
 use axum::http::{HeaderMap, header};
 
 use super::key::KeyText;
 use super::secret::Plain;
-use super::{Caller, Credential};
+use super::{Caller, Credential, session};
 use crate::app::App;
 use crate::http::{Head, Problem};
 
@@ -36,7 +36,7 @@ fn text_of(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 pub(crate) async fn caller(app: &App, head: &Head) -> Result<Option<Caller>, Problem> {
     match text_of(&head.headers)? {
         Some(text) => by_key(app, text).await.map(Some),
-        None => Ok(None),
+        None => session::caller(app, head).await,
     }
 }
 

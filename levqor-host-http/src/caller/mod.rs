@@ -1,10 +1,13 @@
 //! Who asks: a [`Caller`] made from the credential of a request and from nothing else.
 
 pub mod authenticate;
+pub(crate) mod cookie;
+pub(crate) mod csrf;
 pub mod key;
 pub mod keys;
 pub mod scope;
 pub mod secret;
+pub(crate) mod session;
 
 use levqor_core::ids::Organization;
 use serde::{Deserialize, Serialize};

@@ -49,6 +49,10 @@ pub(super) fn load(
         let wanted = "LEVQOR_ADMIN_KEY is lvq_<id>_<secret of 32 characters or more>";
         return Err(ConfigError::Value(wanted.to_owned()));
     }
+    config.resend_key = secret("LEVQOR_RESEND_KEY", environment)?;
+    if !["", "open", "invited"].contains(&config.signup.as_str()) {
+        return Err(ConfigError::Value("signup is `open` or `invited`".to_owned()));
+    }
     Ok(config)
 }
 

@@ -62,6 +62,15 @@ pub struct Config {
     /// The model that turns goals into pipelines.
     #[serde(default)]
     pub planner: PlannerConfig,
+    /// Who may sign in: `open` or `invited`.
+    #[serde(default)]
+    pub signup: String,
+    /// Mails going out.
+    #[serde(default)]
+    pub mail: MailConfig,
+    /// The mail vendor's key.
+    #[serde(skip)]
+    pub resend_key: Option<Plain>,
     /// The operator's own admin key, in place of one made at the first start.
     #[serde(skip)]
     pub admin_key: Option<Plain>,
@@ -78,6 +87,19 @@ pub struct PlannerConfig {
     pub model: String,
     /// The credential's name in the operator's vault; the connector's default where empty.
     pub credential: String,
+}
+
+/// How mails go out.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MailConfig {
+    /// Who they are from, as the vendor knows it.
+    #[serde(default)]
+    pub from: String,
+    /// The vendor's address, where it is another than its own.
+    #[serde(default)]
+    pub resend_url: String,
 }
 
 /// The flags of the command line.
@@ -156,6 +178,9 @@ impl Config {
             plans_file: String::new(),
             packs_file: String::new(),
             planner: PlannerConfig::default(),
+            signup: String::new(),
+            mail: MailConfig::default(),
+            resend_key: None,
             admin_key: None,
         }
     }
@@ -189,6 +214,21 @@ impl Config {
         let Some(text) = read_file(&self.packs_file)? else { return Ok(Packs::default()) };
         let refused = |e| ConfigError::Value(format!("packs_file: {e}"));
         Packs::from_json(&text).map_err(refused)
+    }
+
+    /// Whether a person whom nobody invited may sign in, to an organization of their own.
+    #[must_use]
+    pub fn is_signup_open(&self) -> bool {
+        self.signup != "invited"
+    }
+
+    /// The host's address for links: as people type it, or where it listens.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        if self.public_url.is_empty() {
+            return format!("http://{}", self.listen);
+        }
+        self.public_url.trim_end_matches('/').to_owned()
     }
 
     /// The folder of further plugins.

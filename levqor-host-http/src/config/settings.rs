@@ -64,6 +64,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("planner.connector", "LEVQOR_PLANNER_CONNECTOR", Kind::Text, "", "the action that plans, such as openai/chat; without it goals are matched to actions by their words"),
     setting("planner.model", "LEVQOR_PLANNER_MODEL", Kind::Text, "", "the model that plans; the connector's default where not said"),
     setting("planner.credential", "LEVQOR_PLANNER_CREDENTIAL", Kind::Text, "", "name in the operator's vault of the credential for planning; the connector's own where not said"),
+    setting("signup", "LEVQOR_SIGNUP", Kind::Text, "\"open\"", "who may sign in by mail: `open` gives everybody an organization of their own, `invited` takes members only"),
+    setting("mail.from", "LEVQOR_MAIL_FROM", Kind::Text, "\"Levqor <noreply@localhost>\"", "who mails are from; a domain that the vendor knows"),
+    setting("mail.resend_url", "LEVQOR_MAIL_RESEND_URL", Kind::Text, "", "the vendor's address, https://api.resend.com where not said"),
+    setting("resend_key", "LEVQOR_RESEND_KEY", Kind::Secret, "", "key of Resend; without it mails are files in the data folder's `mail`"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];
 

@@ -32,6 +32,18 @@ impl Record for Audit {
 }
 
 impl Audit {
+    /// The row of a request that nobody has signed yet: a sign-in.
+    #[must_use]
+    pub fn of_system(head: &Head, target: &str, now: Timestamp) -> Self {
+        Self {
+            at: now,
+            principal: "system:people".to_owned(),
+            action: head.route.to_owned(),
+            target: target.to_owned(),
+            request_id: head.request_id.to_string(),
+        }
+    }
+
     /// The row of a request's change.
     #[must_use]
     pub fn of(caller: &Caller, head: &Head, target: &str, now: Timestamp) -> Self {

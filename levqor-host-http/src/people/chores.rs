@@ -1,5 +1,6 @@
 //! What is cleaned up by and by: records whose time is over.
 
+use super::session;
 use crate::app::App;
 
 /// How often it is looked for what may go. What is kept a little longer does no harm.
@@ -25,14 +26,16 @@ pub(crate) fn begin(app: &App) {
 /// One round: batch after batch until nothing is left, or the store does not take it.
 async fn sweep(app: &App) {
     let now = app.now();
-    loop {
-        match app.desk.sweep_answers(now).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(problem) => {
-                tracing::warn!(code = problem.code(), "old answers were not removed");
-                return;
+    let mut is_more = true;
+    while is_more {
+        let answers = app.desk.sweep_answers(now).await;
+        let sessions = session::sweep(&app.desk, now).await;
+        is_more = match (answers, sessions) {
+            (Ok(answers), Ok(sessions)) => answers || sessions,
+            (Err(problem), _) | (_, Err(problem)) => {
+                tracing::warn!(code = problem.code(), "old records were not removed");
+                false
             }
-        }
+        };
     }
 }

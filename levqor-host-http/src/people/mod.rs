@@ -12,7 +12,9 @@ pub(crate) mod chores;
 pub mod email;
 pub mod member;
 pub mod organization;
+pub(crate) mod pace;
 pub mod role;
+pub mod session;
 pub mod text;
 
 pub use email::Email;

@@ -34,11 +34,13 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Beside, Parts};
 use crate::caller::keys::Keys;
 use crate::caller::secret::Plain;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, MailConfig};
 use crate::desk::Desk;
 use crate::guard::Guard;
 use crate::http::Problem;
+use crate::mail::{Folder, Mails, Resend};
 use crate::people::chores;
+use crate::people::pace::Links;
 use crate::planning::Model;
 use crate::watch::Watch;
 use connection::Common;
@@ -174,7 +176,8 @@ impl Host {
     #[must_use]
     pub fn greeting(&self) -> String {
         let scheme = if self.app.config.tls.is_none() { "http" } else { "https" };
-        let mut text = format!("serving on {scheme}://{}", self.address);
+        let mails = self.app.mails.about();
+        let mut text = format!("serving on {scheme}://{}\n{mails}", self.address);
         if let Some(key) = &self.admin_key {
             text.push_str("\nadmin key, shown this once: ");
             text.push_str(key.reveal());
@@ -274,6 +277,8 @@ async fn open(
         keys: Keys::open(&desk, is_shared).await?,
         stopping: CancellationToken::new(),
         beside: Beside::default(),
+        mails: mails(&config, &registry)?,
+        links: Links::new(),
         packs,
         model,
         config,
@@ -286,6 +291,16 @@ async fn open(
     let admin_key = first::prepare(&app).await?;
     chores::begin(&app);
     Ok((app, admin_key))
+}
+
+/// The vendor where its key is set, and the folder behind it.
+fn mails(config: &Config, registry: &Registry) -> Result<Mails, HostError> {
+    let folder = Folder::new(config.data_dir.join("mail"));
+    let Some(key) = config.resend_key.clone() else { return Ok(Mails::new(None, folder)) };
+    let MailConfig { from, resend_url, .. } = &config.mail;
+    let vendor = Resend::new(registry.egress(), resend_url, from, key);
+    let vendor = vendor.map_err(ConfigError::Value)?;
+    Ok(Mails::new(Some(Arc::new(vendor)), folder))
 }
 
 /// The data folder, with a note for git that what is in it is not source.

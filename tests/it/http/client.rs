@@ -78,6 +78,11 @@ impl Client {
         self
     }
 
+    /// What it sends as this header each time.
+    pub(crate) fn sent(&self, name: &str) -> Option<String> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answered {
         self.send(Method::GET, path, None).await
     }
