@@ -9,6 +9,7 @@ use levqor_core::engine::Engine;
 use levqor_core::time::Timestamp;
 
 use crate::config::Config;
+use crate::deliver::outbox::Post;
 use crate::desk::Desk;
 
 /// The host's parts; a cheap clone.
@@ -29,6 +30,8 @@ pub struct Parts {
     pub vault: Arc<FileVault>,
     /// The host's own records.
     pub desk: Desk,
+    /// Webhooks going out.
+    pub(crate) post: Arc<Post>,
 }
 
 impl App {

@@ -31,6 +31,8 @@ pub mod route;
 pub mod serve;
 
 mod api;
+mod deliver;
+mod hooks;
 mod ids;
 mod limits;
 

@@ -6,6 +6,7 @@
 
 mod layers;
 mod settings;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use levqor_core::store::StoreSpec;
 use serde::Deserialize;
 
 pub use settings::describe;
+pub use webhooks::Webhooks;
 
 use crate::caller::secret::Plain;
 
@@ -39,6 +41,9 @@ pub struct Config {
     /// Folder of further plugins and their grants.
     #[serde(default)]
     pub plugins_dir: String,
+    /// Webhooks going out.
+    #[serde(default)]
+    pub webhooks: Webhooks,
     /// The operator's own admin key, in place of one made at the first start.
     #[serde(skip)]
     pub admin_key: Option<Plain>,
@@ -114,6 +119,7 @@ impl Config {
             public_url: String::new(),
             hosts: Vec::new(),
             plugins_dir: String::new(),
+            webhooks: Webhooks::default(),
             admin_key: None,
         }
     }

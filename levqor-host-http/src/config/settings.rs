@@ -46,6 +46,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("plugins_dir", "LEVQOR_PLUGINS_DIR", Kind::Text, "", "folder of further plugins and plugins.toml; `plugins` in the data folder where not said"),
     setting("public_url", "LEVQOR_PUBLIC_URL", Kind::Text, "", "the host's address as people type it: links in mails, names that are answered"),
     setting("hosts", "LEVQOR_HOSTS", Kind::List, "", "further names in `Host` that are answered"),
+    setting("webhooks.private", "LEVQOR_WEBHOOKS_PRIVATE", Kind::List, "", "networks that receivers of webhooks may be in although they are not public; plain http to their addresses"),
+    setting("webhooks.retry_delay", "LEVQOR_WEBHOOKS_RETRY_DELAY", Kind::Text, "\"30s\"", "wait before a webhook is sent the second time; doubled each time, up to 4h"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];
 

@@ -94,6 +94,12 @@ impl Change {
         self
     }
 
+    /// Removes a record, whichever version stands there; one that is gone is fine.
+    pub fn forget<R: Record>(mut self, parts: &[&str]) -> Self {
+        self.batch.delete.push(record::key(R::ROOM, parts));
+        self
+    }
+
     /// Moves a counter within bounds.
     pub fn add(mut self, add: Add) -> Self {
         self.batch.add(add);

@@ -19,6 +19,7 @@ use levqor_core::connector::Catalog;
 use levqor_core::engine::{Engine, Error as EngineError};
 use levqor_core::quota::Plans;
 use levqor_core::store::{Store, StoreError};
+use levqor_core::time::SystemClock;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Parts};
 use crate::caller::secret::Plain;
 use crate::config::{Config, ConfigError};
+use crate::deliver::connector::Deliverer;
+use crate::deliver::outbox::Post;
+use crate::deliver::{self, pump};
 use crate::desk::Desk;
 use crate::http::Problem;
 use crate::limits::CACHE_BYTES;
@@ -94,6 +98,7 @@ pub struct Host {
     stop_engine: CancellationToken,
     accepting: JoinHandle<()>,
     driving: JoinHandle<Result<levqor_core::engine::Served, EngineError>>,
+    pumping: JoinHandle<()>,
 }
 
 impl Host {
@@ -115,9 +120,19 @@ impl Host {
         let driven = app.engine.clone();
         let stopped = stop_engine.clone();
         let driving = tokio::spawn(async move { driven.serve(stopped.cancelled_owned()).await });
+        let pumping = tokio::spawn(pump::run(app.clone(), stop_engine.clone()));
         let router = edge::around(app.clone(), address);
         let accepting = tokio::spawn(accept::accept(listener, router, stop_accepting.clone()));
-        Ok(Self { app, address, admin_key, stop_accepting, stop_engine, accepting, driving })
+        Ok(Self {
+            app,
+            address,
+            admin_key,
+            stop_accepting,
+            stop_engine,
+            accepting,
+            driving,
+            pumping,
+        })
     }
 
     /// Where it listens.
@@ -176,6 +191,7 @@ impl Host {
         self.stop_accepting.cancel();
         let _ = self.accepting.await;
         self.stop_engine.cancel();
+        let _ = self.pumping.await;
         flatten(self.driving.await).map(drop)
     }
 }
@@ -221,9 +237,18 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
         .await?;
     let catalog = Catalog::new();
     registry.register(&catalog)?;
-    let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
-    let desk = Desk::new(store);
-    let app = App::new(Parts { config, engine, registry, vault, desk });
+    let desk = Desk::new(store.clone());
+    let post = Post::open(&desk, &config).await?;
+    let (clock, egress) = (Arc::new(SystemClock), registry.egress());
+    let deliverer = Deliverer::new(desk.clone(), vault.clone(), egress, clock, post.clone());
+    catalog.add(Arc::new(deliverer)).map_err(RegistryError::from)?;
+    let engine = Engine::builder_on(store, catalog)
+        .plans(Plans::default())
+        .outbox(post.clone())
+        .own_organizations(deliver::OWN)
+        .build()
+        .await?;
+    let app = App::new(Parts { config, engine, registry, vault, desk, post });
     let admin_key = first::prepare(&app).await?;
     Ok((app, admin_key))
 }
