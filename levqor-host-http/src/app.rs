@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::caller::keys::Keys;
 use crate::config::Config;
+use crate::deliver::outbox::Post;
 use crate::desk::Desk;
 use crate::guard::Guard;
 use crate::mail::Mails;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub vault: Arc<FileVault>,
     /// The host's own records.
     pub desk: Desk,
+    /// Webhooks going out.
+    pub(crate) post: Arc<Post>,
     /// Credit packs on offer.
     pub packs: Packs,
     /// The model that plans, where one is configured.

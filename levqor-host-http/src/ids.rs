@@ -11,7 +11,17 @@ pub(crate) const BODY_LEN: usize = 26;
 
 /// A new id: `key_…`, `usr_…`.
 pub(crate) fn make(prefix: &str) -> String {
-    let bits = u128::from_be_bytes(Random::bytes());
+    written(prefix, u128::from_be_bytes(Random::bytes()))
+}
+
+/// The id of something that is known by a hash: the same for the same.
+pub(crate) fn of(prefix: &str, hash: &[u8; 32]) -> String {
+    let mut bits = [0; 16];
+    bits.copy_from_slice(&hash[..16]);
+    written(prefix, u128::from_be_bytes(bits))
+}
+
+fn written(prefix: &str, bits: u128) -> String {
     let digit = |at: usize| char::from(ALPHABET[(bits >> (5 * (BODY_LEN - 1 - at))) as usize & 31]);
     prefix.chars().chain(['_']).chain((0..BODY_LEN).map(digit)).collect()
 }

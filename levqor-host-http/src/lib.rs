@@ -33,7 +33,9 @@ pub mod route;
 pub mod serve;
 
 mod api;
+mod deliver;
 mod guard;
+mod hooks;
 mod ids;
 mod limits;
 mod planning;

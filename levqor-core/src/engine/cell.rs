@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Notify};
 use super::Inner;
 use super::codec;
 use super::error::Error;
+use super::outbox::StatusChange;
 use crate::ids::{Organization, RunId};
 use crate::ledger::{AVAILABLE, HELD, Settlement, key_of_settlement};
 use crate::machine::{self, Moment};
@@ -199,11 +200,38 @@ pub(crate) fn transition(
     if header.status == RunStatus::Dead {
         batch.set.push(codec::dead_letter(organization, run, &header, state));
     }
+    if first.is_some() || header.status != live.header.status {
+        tell_outbox(inner, organization, run, &header, now, &mut batch);
+    }
     move_credits(&mut batch, organization, &live.header, &header);
     if header.status.is_final() {
         settle_ledger(&mut batch, organization, state, &header);
     }
     (batch, header)
+}
+
+/// Records that the embedder wants along with a change of status.
+fn tell_outbox(
+    inner: &Inner,
+    organization: &Organization,
+    run: RunId,
+    header: &Header,
+    now: Timestamp,
+    batch: &mut Batch,
+) {
+    let Some(outbox) = &inner.options.outbox else { return };
+    if inner.options.is_own(organization) {
+        return;
+    }
+    batch.set.extend(outbox.records(&StatusChange {
+        organization,
+        run,
+        pipeline: &header.pipeline,
+        status: header.status,
+        seq: header.seq,
+        created: header.created,
+        at: now,
+    }));
 }
 
 /// What the transition holds, captures and releases, as two bounded adds.

@@ -15,6 +15,7 @@ mod grants;
 mod hot;
 mod idempotency;
 mod lists;
+mod outbox;
 mod pipelines;
 mod plans;
 mod query;
@@ -41,6 +42,7 @@ pub use control::{Decision, Replay};
 pub use error::Error;
 pub use idempotency::KeyedRequest;
 pub use lists::RunFilter;
+pub use outbox::{Outbox, StatusChange};
 pub use pipelines::{Pushed, StoredPipeline, VersionExpected};
 pub use query::{JournalPage, Page};
 pub use serve::{Served, Tick};
@@ -93,6 +95,17 @@ pub(crate) struct Options {
     pub(crate) plans: Plans,
     /// No plan limits anything: starts need not look.
     pub(crate) plans_unlimited: bool,
+    /// What ids of organizations begin with whose runs are the embedder's own.
+    pub(crate) own: Option<Arc<str>>,
+    pub(crate) outbox: Option<Arc<dyn Outbox>>,
+}
+
+impl Options {
+    /// Whether the organization is the embedder's own: no plan limits it, and the outbox is not
+    /// asked about it.
+    pub(crate) fn is_own(&self, organization: &Organization) -> bool {
+        self.own.as_deref().is_some_and(|prefix| organization.as_str().starts_with(prefix))
+    }
 }
 
 pub(crate) struct Inner {
@@ -182,6 +195,21 @@ impl Builder {
         self
     }
 
+    /// Organizations whose ids begin so are the embedder's own: their runs are limited by no plan and
+    /// counted for none, and the outbox is not asked about them. Nobody else may get such an id.
+    #[must_use]
+    pub fn own_organizations(mut self, prefix: &str) -> Self {
+        self.options.own = Some(prefix.into()).filter(|_| !prefix.is_empty());
+        self
+    }
+
+    /// What is written along with a run's change of status.
+    #[must_use]
+    pub fn outbox(mut self, outbox: Arc<dyn Outbox>) -> Self {
+        self.options.outbox = Some(outbox);
+        self
+    }
+
     /// How long ended runs are kept while the engine serves; 30 to 180 days where not said.
     #[must_use]
     pub fn retention(mut self, policy: RetentionPolicy) -> Self {
@@ -258,6 +286,8 @@ impl Engine {
             retention: RetentionPolicy::default(),
             plans: Plans::unlimited(),
             plans_unlimited: true,
+            own: None,
+            outbox: None,
         };
         Builder { store, catalog, clock: Arc::new(SystemClock), ids: Arc::new(SystemIds), options }
     }

@@ -271,7 +271,7 @@ impl Inner {
             }
             let pipeline = engine.named(organization, name).await?;
             let event = serde_json::json!({ "scheduled_at": at.to_string(), "trigger": trigger });
-            let mut start = super::trigger::start(organization, &pipeline, trigger, event)?;
+            let mut start = super::trigger::start(organization, &pipeline, trigger, event, None)?;
             start.schedule = Some((key.clone(), found.revision, record.clone()));
             start.overlap = Some(record.schedule.overlap());
             match engine.start(start).await {

@@ -28,7 +28,25 @@ impl Engine {
         event: Value,
     ) -> Result<RunHandle, Error> {
         let pipeline = self.named(organization, pipeline).await?;
-        self.start(start(organization, &pipeline, trigger, event)?).await
+        self.start(start(organization, &pipeline, trigger, event, None)?).await
+    }
+
+    /// The same for an event that carries an id of its own, as a webhook's delivery does: where the
+    /// trigger's `dedupe_key` gives none, the same id starts one run only. Remembered as long as an
+    /// idempotency key.
+    ///
+    /// # Errors
+    /// As [`Engine::trigger`].
+    pub async fn trigger_once(
+        &self,
+        organization: &Organization,
+        pipeline: &str,
+        trigger: &str,
+        event: Value,
+        id: &str,
+    ) -> Result<RunHandle, Error> {
+        let pipeline = self.named(organization, pipeline).await?;
+        self.start(start(organization, &pipeline, trigger, event, Some(id))?).await
     }
 
     /// Starts a run of each stored pipeline that has an `event` trigger for this name.
@@ -43,7 +61,7 @@ impl Engine {
             let pipeline = self.version(organization, stored.version).await?;
             let wanted = |t: &&Trigger| matches(t, &pipeline, name, event);
             for trigger in pipeline.triggers.iter().filter(wanted) {
-                let start = start(organization, &pipeline, &trigger.id, event.clone())?;
+                let start = start(organization, &pipeline, &trigger.id, event.clone(), None)?;
                 match self.start(start).await {
                     Ok(run) => started.push(run),
                     // One pipeline's quota or input is not another's trouble.
@@ -70,11 +88,13 @@ fn matches(trigger: &Trigger, pipeline: &Pipeline, name: &str, event: &Value) ->
 }
 
 /// The start that a trigger's event asks for. The input is the trigger's `input`, else the event.
+/// What tells a repeated event is the trigger's `dedupe_key`, else the event's own `id`.
 pub(crate) fn start(
     organization: &Organization,
     pipeline: &Arc<Pipeline>,
     trigger: &str,
     event: Value,
+    id: Option<&str>,
 ) -> Result<Start, Error> {
     let Some(found) = pipeline.triggers.iter().find(|t| &*t.id == trigger) else {
         return Err(Error::NotFound { what: "trigger", id: trigger.to_owned() });
@@ -97,9 +117,14 @@ pub(crate) fn start(
         None => Value::Null,
     };
     // Nothing is no key: events without one would all be the same.
-    if !key.is_null() && key != "" {
+    let text = match (key.is_null() || key == "", id) {
+        (false, _) => Some(format!("{}/{trigger}/{key}", pipeline.name())),
+        // No JSON value begins so: an event's own id never meets a `dedupe_key`.
+        (true, Some(id)) => Some(format!("{}/{trigger}/id:{id}", pipeline.name())),
+        (true, None) => None,
+    };
+    if let Some(text) = text {
         // Hashed: a key may hold anything, an idempotency key is visible ASCII.
-        let text = format!("{}/{trigger}/{key}", pipeline.name());
         start.idempotency_key = Some(format!("trigger:{}", ContentHash::of(text.as_bytes())));
         start.dedupes = true;
     }

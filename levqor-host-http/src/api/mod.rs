@@ -6,12 +6,16 @@ mod connectors;
 mod credentials;
 mod credits;
 mod dead_letters;
+mod deliveries;
 mod docs;
+mod endpoints;
+mod hooks;
 mod intake;
 mod keys;
 mod members;
 mod meta;
 mod organizations;
+mod outbound;
 mod pipelines;
 mod planning;
 mod reports;
@@ -44,6 +48,10 @@ pub(crate) fn routes() -> Vec<Route> {
         billing::routes(),
         credits::routes(),
         docs::routes(),
+        endpoints::routes(),
+        hooks::routes(),
+        outbound::routes(),
+        deliveries::routes(),
     ]
     .concat()
 }

@@ -7,6 +7,7 @@
 mod edge;
 mod layers;
 mod settings;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use serde::Deserialize;
 pub(crate) use edge::networks;
 pub use edge::{LimitsConfig, TlsConfig};
 pub use settings::describe;
+pub use webhooks::Webhooks;
 
 use crate::caller::secret::Plain;
 
@@ -71,6 +73,9 @@ pub struct Config {
     /// The mail vendor's key.
     #[serde(skip)]
     pub resend_key: Option<Plain>,
+    /// Webhooks going out.
+    #[serde(default)]
+    pub webhooks: Webhooks,
     /// The operator's own admin key, in place of one made at the first start.
     #[serde(skip)]
     pub admin_key: Option<Plain>,
@@ -181,6 +186,7 @@ impl Config {
             signup: String::new(),
             mail: MailConfig::default(),
             resend_key: None,
+            webhooks: Webhooks::default(),
             admin_key: None,
         }
     }

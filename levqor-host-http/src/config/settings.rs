@@ -68,6 +68,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("mail.from", "LEVQOR_MAIL_FROM", Kind::Text, "\"Levqor <noreply@localhost>\"", "who mails are from; a domain that the vendor knows"),
     setting("mail.resend_url", "LEVQOR_MAIL_RESEND_URL", Kind::Text, "", "the vendor's address, https://api.resend.com where not said"),
     setting("resend_key", "LEVQOR_RESEND_KEY", Kind::Secret, "", "key of Resend; without it mails are files in the data folder's `mail`"),
+    setting("webhooks.private", "LEVQOR_WEBHOOKS_PRIVATE", Kind::List, "", "networks that receivers of webhooks may be in although they are not public; plain http to their addresses"),
+    setting("webhooks.retry_delay", "LEVQOR_WEBHOOKS_RETRY_DELAY", Kind::Text, "\"30s\"", "wait before a webhook is sent the second time; doubled each time, up to 4h"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];
 

@@ -46,6 +46,22 @@ pub enum Room {
     Draft,
     /// `(organization, time backwards, draft)`: an organization's drafts, newest first.
     DraftOf,
+    /// `(endpoint)`: webhook endpoints. Written by `api::endpoints`.
+    Hook,
+    /// `(organization, endpoint)`: an organization's endpoints, for its list.
+    HookOf,
+    /// `(endpoint, list, time backwards)`: what an endpoint received lately. By `hooks::received`.
+    HookReceived,
+    /// `(subscription)`: who is told of what. Written by `api::outbound`.
+    Subscription,
+    /// `(organization, subscription)`: an organization's subscriptions, for its list.
+    SubscriptionOf,
+    /// `(organization, run and sequence number)`: what is still to be told. By `deliver::outbox`.
+    Outbox,
+    /// `(organization, delivery)`: deliveries and their attempts. By `deliver`.
+    Delivery,
+    /// `(organization, time backwards, delivery)`: the same, newest first, for the list.
+    DeliveryAt,
 }
 
 impl Room {
@@ -69,6 +85,14 @@ impl Room {
             Self::SessionDue => "session_due",
             Self::Draft => "draft",
             Self::DraftOf => "draft_of",
+            Self::Hook => "hook",
+            Self::HookOf => "hook_of",
+            Self::HookReceived => "hook_received",
+            Self::Subscription => "subscription",
+            Self::SubscriptionOf => "subscription_of",
+            Self::Outbox => "outbox",
+            Self::Delivery => "delivery",
+            Self::DeliveryAt => "delivery_at",
         }
     }
 }

@@ -35,6 +35,9 @@ use crate::app::{App, Beside, Parts};
 use crate::caller::keys::Keys;
 use crate::caller::secret::Plain;
 use crate::config::{Config, ConfigError, MailConfig};
+use crate::deliver::connector::Deliverer;
+use crate::deliver::outbox::Post;
+use crate::deliver::{self, pump};
 use crate::desk::Desk;
 use crate::guard::Guard;
 use crate::http::Problem;
@@ -115,6 +118,7 @@ pub struct Host {
     stop_engine: CancellationToken,
     accepting: JoinHandle<()>,
     driving: JoinHandle<Result<levqor_core::engine::Served, EngineError>>,
+    pumping: JoinHandle<()>,
 }
 
 impl Host {
@@ -151,7 +155,17 @@ impl Host {
         let tickets = Tickets::new(&app.config.limits);
         let stop = stop_accepting.clone();
         let accepting = tokio::spawn(accept::accept(listener, common, tickets, stop));
-        Ok(Self { app, address, admin_key, stop_accepting, stop_engine, accepting, driving })
+        let pumping = tokio::spawn(pump::run(app.clone(), stop_engine.clone()));
+        Ok(Self {
+            app,
+            address,
+            admin_key,
+            stop_accepting,
+            stop_engine,
+            accepting,
+            driving,
+            pumping,
+        })
     }
 
     /// Where it listens.
@@ -216,6 +230,7 @@ impl Host {
         let _ = self.accepting.await;
         self.app.beside.end().await;
         self.stop_engine.cancel();
+        let _ = self.pumping.await;
         flatten(self.driving.await).map(drop)
     }
 }
@@ -267,10 +282,16 @@ async fn open(
     let catalog = Catalog::new();
     registry.register(&catalog)?;
     let model = Model::register(&config.planner, &catalog, &registry)?;
-    let builder = Engine::builder_on(store.clone(), catalog).clock(clock).plans(plans);
-    let engine = builder.build().await?;
+    let desk = Desk::new(store.clone());
+    let post = Post::open(&desk, &config).await?;
+    let clock: Arc<dyn Clock> = Arc::new(clock);
+    let egress = registry.egress();
+    let deliverer =
+        Deliverer::new(desk.clone(), vault.clone(), egress, clock.clone(), post.clone());
+    catalog.add(Arc::new(deliverer)).map_err(RegistryError::from)?;
+    let builder = Engine::builder_on(store.clone(), catalog).clock(clock.clone()).plans(plans);
+    let engine = builder.outbox(post.clone()).own_organizations(deliver::OWN).build().await?;
     let is_shared = store.is_shared();
-    let desk = Desk::new(store);
     let parts = Parts {
         guard: Guard::new(&config.limits),
         watch: Watch::new(engine.clone()),
@@ -279,6 +300,7 @@ async fn open(
         beside: Beside::default(),
         mails: mails(&config, &registry)?,
         links: Links::new(),
+        post,
         packs,
         model,
         config,

@@ -10,7 +10,9 @@ mod people;
 mod plan_eval;
 mod planning;
 mod readme;
+mod signers;
 mod two;
+mod webhooks;
 
 use std::path::Path;
 

@@ -214,3 +214,63 @@ async fn a_half_imported_store_is_refused() {
         assert_eq!(refused.code(), "store.format");
     }
 }
+
+/// Writes one record for each end and each pause.
+#[derive(Debug)]
+struct Ends;
+
+impl Outbox for Ends {
+    fn records(&self, change: &StatusChange<'_>) -> Vec<(crate::store::Key, crate::store::Value)> {
+        if !change.status.is_final() && change.status != RunStatus::Paused {
+            return Vec::new();
+        }
+        let key = crate::store::Key::of(Table::Host).text(change.organization.as_str());
+        let key = key.text(&change.run.to_string()).text(&format!("{:08x}", change.seq));
+        vec![(key, format!("{} {:?}", change.pipeline, change.status).into())]
+    }
+}
+
+#[tokio::test]
+async fn what_the_outbox_writes_is_there_when_the_status_is_and_never_for_the_embedders_own() {
+    let store = MemoryStore::new();
+    let plans = crate::quota::Plans::default();
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let engine = Engine::builder(store.clone(), Catalog::new().with(connector(&calls)).unwrap())
+        .clock(ManualClock::new(Timestamp(1_700_000_000_000)))
+        .ids(SeededIds::new(7))
+        .plans(plans)
+        .outbox(Arc::new(Ends))
+        .own_organizations("own.")
+        .build()
+        .await
+        .unwrap();
+    let said = async || {
+        let all = engine.store().scan(&crate::store::Key::of(Table::Host).prefix(), 100).await;
+        let texts = all.unwrap().into_iter();
+        texts.map(|(_, r)| String::from_utf8_lossy(&r.value).into_owned()).collect::<Vec<_>>()
+    };
+    let start = async |of: &str, steps: Value| {
+        let organization = Organization::new(of).unwrap();
+        let document = json!({"schema": "levqor/v1", "name": "p", "steps": steps});
+        let pipeline = engine.compile_text(&organization, &document.to_string()).await.unwrap();
+        let run = engine.start(Start::new(pipeline, Value::Null).organization(organization)).await;
+        engine.run_until_idle().await.unwrap();
+        run.map(|run| run.id())
+    };
+    let good = json!([{"id": "a", "uses": "core/set", "with": {"v": 1}}]);
+    start("a", good.clone()).await.unwrap();
+    assert_eq!(said().await, ["p Succeeded"]);
+    let refused = start("a", good.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), "quota.runs_per_day");
+    for _ in 0..3 {
+        start("own.a", good.clone()).await.unwrap();
+    }
+    assert_eq!(said().await.len(), 1, "its own runs are neither limited nor told");
+    let napping = json!([{"id": "nap", "uses": "core/sleep", "with": {"for": "1h"}}]);
+    let run = start("b", napping).await.unwrap();
+    let organization = Organization::new("b").unwrap();
+    engine.pause(&organization, run).await.unwrap();
+    engine.cancel(&organization, run).await.unwrap();
+    engine.run_until_idle().await.unwrap();
+    assert_eq!(said().await, ["p Succeeded", "p Paused", "p Cancelled"]);
+}

@@ -157,3 +157,56 @@ async fn an_event_starts_one_run_for_each_dedupe_key() {
     world.engine.expire_some().await.unwrap();
     assert_ne!(first, publish("e1", 5).await.unwrap(), "keys are kept for a week");
 }
+
+#[tokio::test]
+async fn an_event_with_an_id_of_its_own_starts_one_run_also_across_a_restart() {
+    let store = MemoryStore::new();
+    let world = World::on(store.clone()).await;
+    let hook = |name: &str, key: Value| {
+        let mut trigger = json!({"id": "hook", "uses": "webhook", "with": {"verify": "none"}});
+        if !key.is_null() {
+            trigger["dedupe_key"] = key;
+        }
+        let other = json!({"id": "other", "uses": "webhook", "with": {"verify": "none"}});
+        json!({"name": name, "triggers": [trigger, other],
+            "steps": [{"id": "a", "uses": "t/echo", "with": {"n": "${{ input.n }}"}}]})
+    };
+    for (name, key) in [
+        ("plain", Value::Null),
+        ("keyed", json!("${{ event.key }}")),
+        ("odd", json!("${{ event.id }}")),
+    ] {
+        world.engine.push(&world.organization, &world.parse(hook(name, key))).await.unwrap();
+    }
+    async fn send(world: &World, to: (&str, &str), event: Value, id: &str) -> (RunId, bool) {
+        let (pipeline, trigger) = to;
+        let run = world.engine.trigger_once(&world.organization, pipeline, trigger, event, id);
+        let run = run.await.unwrap();
+        (run.id(), run.replayed())
+    }
+    let (plain, event) = (("plain", "hook"), json!({"n": 1}));
+    let (first, replayed) = send(&world, plain, event.clone(), "d1").await;
+    assert!(!replayed);
+    assert_eq!(send(&world, plain, json!({"n": 2}), "d1").await, (first, true), "the id decides");
+    assert_ne!(send(&world, plain, event.clone(), "d2").await.0, first);
+    assert_ne!(send(&world, ("plain", "other"), event.clone(), "d1").await.0, first);
+
+    // The document's own key comes before the id; where it gives nothing, the id is used.
+    let keyed = ("keyed", "hook");
+    let (one, _) = send(&world, keyed, json!({"n": 1, "key": "k"}), "d1").await;
+    assert_eq!(send(&world, keyed, json!({"n": 1, "key": "k"}), "d2").await, (one, true));
+    let (bare, _) = send(&world, keyed, json!({"n": 1, "key": ""}), "d3").await;
+    assert_eq!(send(&world, keyed, json!({"n": 1, "key": null}), "d3").await, (bare, true));
+    assert_ne!(one, bare);
+
+    // A key that looks like an id is not that id.
+    let odd = ("odd", "hook");
+    let (by_key, _) = send(&world, odd, json!({"n": 1, "id": "id:d9"}), "x").await;
+    assert_ne!(send(&world, odd, json!({"n": 1, "id": null}), "d9").await.0, by_key);
+
+    world.engine.run_until_idle().await.unwrap();
+    let later = World::on(store).await;
+    assert_eq!(send(&later, plain, event, "d1").await, (first, true), "after a restart");
+    later.engine.run_until_idle().await.unwrap();
+    assert_eq!(later.called("echo"), 0);
+}
