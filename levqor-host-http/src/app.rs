@@ -9,7 +9,11 @@ use levqor_core::engine::Engine;
 use levqor_core::time::Timestamp;
 
 use crate::config::Config;
+use crate::backup::Backups;
 use crate::desk::Desk;
+use crate::flags::Flags;
+use crate::observe::{Errors, Metrics};
+use crate::ops::Ops;
 
 /// The host's parts; a cheap clone.
 #[derive(Clone, Debug)]
@@ -29,6 +33,16 @@ pub struct Parts {
     pub vault: Arc<FileVault>,
     /// The host's own records.
     pub desk: Desk,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where errors go.
+    pub errors: Errors,
+    /// What an operator turned off.
+    pub flags: Flags,
+    /// The store's backups.
+    pub backups: Backups,
+    /// Whether it is ready, and since when it is up.
+    pub ops: Ops,
 }
 
 impl App {

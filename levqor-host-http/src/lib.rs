@@ -23,10 +23,14 @@
 
 pub mod app;
 pub mod args;
+pub mod backup;
 pub mod caller;
 pub mod config;
 pub mod desk;
+pub mod flags;
 pub mod http;
+pub mod observe;
+pub mod ops;
 pub mod route;
 pub mod serve;
 

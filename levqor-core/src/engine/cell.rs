@@ -120,6 +120,7 @@ pub(crate) async fn commit(
     live.revision = committed;
     live.leased = hold == Hold::Lease;
     inner.committed(live.state.id(), live.header.seq);
+    inner.tell_if_ended(organization, live);
     Ok(())
 }
 

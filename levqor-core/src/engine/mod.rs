@@ -13,6 +13,7 @@ mod error;
 mod fair;
 mod hot;
 mod idempotency;
+mod observe;
 mod pipelines;
 mod plans;
 mod query;
@@ -37,6 +38,7 @@ use tokio::sync::{Notify, broadcast};
 pub use codec::DeadLetter;
 pub use control::Decision;
 pub use error::Error;
+pub use observe::{Called, FoundLetter, Load, Observed, Observer, RunEnded};
 pub use pipelines::{Pushed, StoredPipeline};
 pub use query::Page;
 pub use serve::{Served, Tick};
@@ -51,6 +53,7 @@ use crate::run::{Header, RunStatus};
 use crate::store::{Store, Table};
 use crate::time::{Clock, SystemClock};
 use cell::{Cell, Live};
+use fair::FairQueue;
 use hot::Hot;
 
 /// Runs driven at the same time where the builder does not say.
@@ -105,6 +108,7 @@ pub(crate) struct Inner {
     pub(crate) feed: broadcast::Sender<(RunId, u64)>,
     pub(crate) failed: AtomicBool,
     pub(crate) failure: Mutex<Option<Error>>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -121,6 +125,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     options: Options,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Builder {
@@ -181,6 +186,13 @@ impl Builder {
         self
     }
 
+    /// Somebody who hears what happens: metrics, traces. Nobody where not said.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Reads what is unfinished from the store and builds the engine. Runs that a process left
     /// behind continue with the next [`Engine::serve`] or [`Engine::tick`].
     ///
@@ -188,6 +200,7 @@ impl Builder {
     /// When the store cannot be read, or holds a record that does not fit.
     pub async fn build(self) -> Result<Engine, Error> {
         let holder = format!("{:016x}", self.ids.random()).into();
+        let hot = Hot { ready: FairQueue::by(self.clock.clone()), ..Hot::default() };
         let inner = Arc::new(Inner {
             store: self.store,
             catalog: self.catalog,
@@ -195,13 +208,14 @@ impl Builder {
             ids: self.ids,
             options: self.options,
             holder,
-            hot: Mutex::default(),
+            hot: Mutex::new(hot),
             wake: Notify::new(),
             pipelines: Mutex::default(),
             spawner: Mutex::default(),
             feed: broadcast::channel(FEED_DEPTH).0,
             failed: AtomicBool::new(false),
             failure: Mutex::default(),
+            observer: self.observer,
         });
         inner.open().await?;
         inner.open_schedules().await?;
@@ -228,7 +242,8 @@ impl Engine {
             plans: Plans::unlimited(),
             plans_unlimited: true,
         };
-        Builder { store, catalog, clock: Arc::new(SystemClock), ids: Arc::new(SystemIds), options }
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+        Builder { store, catalog, clock, ids, options, observer: None }
     }
 
     /// The connectors it may call.

@@ -44,6 +44,7 @@ pub(super) fn load(
         .try_into()
         .map_err(|e: toml::de::Error| ConfigError::Value(e.message().to_owned()))?;
     config.store_spec()?;
+    config.sentry_dsn = secret("LEVQOR_SENTRY_DSN", environment)?;
     config.admin_key = secret("LEVQOR_ADMIN_KEY", environment)?;
     if config.admin_key.as_ref().is_some_and(|key| KeyText::parse(key.reveal()).is_none()) {
         let wanted = "LEVQOR_ADMIN_KEY is lvq_<id>_<secret of 32 characters or more>";

@@ -5,6 +5,7 @@
 //! the file that a `*_FILE` variable names.
 
 mod layers;
+mod ops;
 mod settings;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use clap::Args;
 use levqor_core::store::StoreSpec;
 use serde::Deserialize;
 
+pub use ops::{BackupConfig, LogConfig};
 pub use settings::describe;
 
 use crate::caller::secret::Plain;
@@ -39,6 +41,19 @@ pub struct Config {
     /// Folder of further plugins and their grants.
     #[serde(default)]
     pub plugins_dir: String,
+    /// Where the operator's own listener is, without keys and for this machine alone; none where
+    /// empty.
+    #[serde(default)]
+    pub ops_listen: String,
+    /// Where and when backups are taken.
+    #[serde(default)]
+    pub backup: BackupConfig,
+    /// Where the log goes.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// Where errors are reported, as Sentry has it; the file `errors.jsonl` where absent.
+    #[serde(skip)]
+    pub sentry_dsn: Option<Plain>,
     /// The operator's own admin key, in place of one made at the first start.
     #[serde(skip)]
     pub admin_key: Option<Plain>,
@@ -114,6 +129,10 @@ impl Config {
             public_url: String::new(),
             hosts: Vec::new(),
             plugins_dir: String::new(),
+            ops_listen: String::new(),
+            backup: BackupConfig::default(),
+            log: LogConfig::default(),
+            sentry_dsn: None,
             admin_key: None,
         }
     }

@@ -5,7 +5,6 @@
 pub(super) enum Kind {
     Text,
     /// A whole number.
-    #[expect(dead_code, reason = "the first number comes with the first bound that can be set")]
     Number,
     /// Texts between commas.
     List,
@@ -46,6 +45,18 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("plugins_dir", "LEVQOR_PLUGINS_DIR", Kind::Text, "", "folder of further plugins and plugins.toml; `plugins` in the data folder where not said"),
     setting("public_url", "LEVQOR_PUBLIC_URL", Kind::Text, "", "the host's address as people type it: links in mails, names that are answered"),
     setting("hosts", "LEVQOR_HOSTS", Kind::List, "", "further names in `Host` that are answered"),
+    setting("ops_listen", "LEVQOR_OPS_LISTEN", Kind::Text, "", "address and port of this machine where metrics and /ops/* are read without a key"),
+    setting("backup.dir", "LEVQOR_BACKUP_DIR", Kind::Text, "", "folder of backups; `backups` in the data folder where not said"),
+    setting("backup.every_hours", "LEVQOR_BACKUP_EVERY_HOURS", Kind::Number, "24", "hours between two backups; 0 takes none by itself"),
+    setting("backup.hour", "LEVQOR_BACKUP_HOUR", Kind::Number, "3", "hour of the day, UTC, of a daily backup"),
+    setting("backup.keep", "LEVQOR_BACKUP_KEEP", Kind::Number, "14", "how many backups are kept"),
+    setting("backup.keep_days", "LEVQOR_BACKUP_KEEP_DAYS", Kind::Number, "0", "days after which a backup goes, the newest excepted; 0 is no limit"),
+    setting("backup.age_recipient", "LEVQOR_BACKUP_AGE_RECIPIENT", Kind::Text, "", "whom backups are encrypted for, age1…; `age-keygen` makes one"),
+    setting("log.to", "LEVQOR_LOG_TO", Kind::Text, "\"stderr\"", "stderr, or files: `logs` in the data folder"),
+    setting("log.filter", "LEVQOR_LOG", Kind::Text, "\"info\"", "what is logged: info, or info,levqor_core=debug"),
+    setting("log.files", "LEVQOR_LOG_FILES", Kind::Number, "14", "how many files of the log are kept"),
+    setting("log.file_bytes", "LEVQOR_LOG_FILE_BYTES", Kind::Number, "67108864", "bytes after which another file of the day begins"),
+    setting("sentry_dsn", "LEVQOR_SENTRY_DSN", Kind::Secret, "", "where errors are reported, https://KEY@HOST/PROJECT; `logs/errors.jsonl` where not said"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];
 

@@ -20,6 +20,10 @@ pub enum Room {
     KeyOf,
     /// `(organization, time backwards, id)`: what was changed by whom. Written with each change.
     Audit,
+    /// `("all")`: flags that requests changed. Written by `api::ops`.
+    Flags,
+    /// `("ready")`: the commit that shows that the store takes commits. Written by `ops::ready`.
+    Probe,
 }
 
 impl Room {
@@ -30,6 +34,8 @@ impl Room {
             Self::Key => "key",
             Self::KeyOf => "key_of",
             Self::Audit => "audit",
+            Self::Flags => "flags",
+            Self::Probe => "probe",
         }
     }
 }

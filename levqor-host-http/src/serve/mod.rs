@@ -24,11 +24,17 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Parts};
+use crate::backup::Backups;
 use crate::caller::secret::Plain;
 use crate::config::{Config, ConfigError};
 use crate::desk::Desk;
+use crate::flags::Flags;
 use crate::http::Problem;
 use crate::limits::CACHE_BYTES;
+use crate::observe::{Errors, Exchanged, Heard, Metrics, Watched};
+use crate::ops::{self, Background};
+
+pub(crate) use first::OPERATOR;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +100,7 @@ pub struct Host {
     stop_engine: CancellationToken,
     accepting: JoinHandle<()>,
     driving: JoinHandle<Result<levqor_core::engine::Served, EngineError>>,
+    background: Background,
 }
 
 impl Host {
@@ -102,28 +109,53 @@ impl Host {
     /// # Errors
     /// [`HostError`]; nothing is left running then.
     pub async fn start(config: Config) -> Result<Self, HostError> {
+        let errors = Errors::in_folder(&config.data_dir.join("logs"));
+        Self::start_with(config, errors).await
+    }
+
+    /// The same, with a place for errors that the program's log knows as well.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub async fn start_with(config: Config, errors: Errors) -> Result<Self, HostError> {
         let spec = config.store_spec()?;
         make_folder(&config.data_dir)?;
         let store = spec.open(CACHE_BYTES)?;
-        let (app, admin_key) = open(config, store).await?;
+        let (app, admin_key) = open(config, store, errors).await?;
         let listen = app.config.listen;
         let bound = TcpListener::bind(listen).await;
         let io = |source| HostError::Io { what: format!("cannot listen on {listen}"), source };
         let listener = bound.map_err(io)?;
         let address = listener.local_addr().map_err(io)?;
+        let background = ops::start(&app).await?;
         let (stop_accepting, stop_engine) = (CancellationToken::new(), CancellationToken::new());
         let driven = app.engine.clone();
         let stopped = stop_engine.clone();
         let driving = tokio::spawn(async move { driven.serve(stopped.cancelled_owned()).await });
         let router = edge::around(app.clone(), address);
         let accepting = tokio::spawn(accept::accept(listener, router, stop_accepting.clone()));
-        Ok(Self { app, address, admin_key, stop_accepting, stop_engine, accepting, driving })
+        Ok(Self {
+            app,
+            address,
+            admin_key,
+            stop_accepting,
+            stop_engine,
+            accepting,
+            driving,
+            background,
+        })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the operator's own listener is, where the settings name one.
+    #[must_use]
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.background.address()
     }
 
     /// Its parts.
@@ -142,6 +174,9 @@ impl Host {
     #[must_use]
     pub fn greeting(&self) -> String {
         let mut text = format!("serving on http://{}", self.address);
+        if let Some(address) = self.ops_address() {
+            text.push_str(&format!("\noperator: http://{address}"));
+        }
         if let Some(key) = &self.admin_key {
             text.push_str("\nadmin key, shown this once: ");
             text.push_str(key.reveal());
@@ -163,6 +198,7 @@ impl Host {
             Some(ended) => {
                 self.stop_accepting.cancel();
                 let _ = self.accepting.await;
+                self.background.stop().await;
                 flatten(ended).map(drop)
             }
         }
@@ -173,10 +209,13 @@ impl Host {
     /// # Errors
     /// When the engine's store failed.
     pub async fn stop(self) -> Result<(), HostError> {
+        self.app.ops.drain();
         self.stop_accepting.cancel();
         let _ = self.accepting.await;
         self.stop_engine.cancel();
-        flatten(self.driving.await).map(drop)
+        let ended = self.driving.await;
+        self.background.stop().await;
+        flatten(ended).map(drop)
     }
 }
 
@@ -206,11 +245,20 @@ async fn signalled() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plain>), HostError> {
+async fn open(
+    config: Config,
+    store: Arc<dyn Store>,
+    errors: Errors,
+) -> Result<(App, Option<Plain>), HostError> {
     let vault_dir = config.data_dir.join("vault");
     let vault = Arc::new(FileVault::open(&vault_dir, VaultKey::load(&vault_dir)?)?);
     let plugins_dir = config.plugins_dir();
+    let metrics = Arc::new(Metrics::new());
+    let flags = Flags::load(&config.data_dir, metrics.clone())?;
+    let backups = Backups::new(&config, metrics.clone()).map_err(ConfigError::Value)?;
+    let store: Arc<dyn Store> = Arc::new(Watched::new(store, metrics.clone()));
     let registry = Registry::builder()
+        .exchange_observer(Arc::new(Exchanged(metrics.clone())))
         .builtins()
         .folder(&plugins_dir)
         .grants_file(plugins_dir.join("plugins.toml"))
@@ -221,9 +269,26 @@ async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plai
         .await?;
     let catalog = Catalog::new();
     registry.register(&catalog)?;
-    let engine = Engine::builder_on(store.clone(), catalog).plans(Plans::default()).build().await?;
+    let heard = Arc::new(Heard::new(metrics.clone(), catalog.clone()));
+    let engine = Engine::builder_on(store.clone(), catalog)
+        .plans(Plans::default())
+        .observer(heard)
+        .build()
+        .await?;
     let desk = Desk::new(store);
-    let app = App::new(Parts { config, engine, registry, vault, desk });
+    let ops = Ops::new(engine.clock().now());
+    let app = App::new(Parts {
+        config,
+        engine,
+        registry,
+        vault,
+        desk,
+        metrics,
+        errors,
+        flags,
+        backups,
+        ops,
+    });
     let admin_key = first::prepare(&app).await?;
     Ok((app, admin_key))
 }

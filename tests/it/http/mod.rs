@@ -2,6 +2,7 @@
 
 mod client;
 mod first;
+mod ops;
 
 use std::path::Path;
 
@@ -74,7 +75,6 @@ pub(crate) fn hello() -> Value {
 }
 
 /// The bytes of every file below a folder, for looking for what must not be there.
-#[expect(dead_code, reason = "for modules that look for secrets on disk")]
 pub(crate) fn bytes_below(folder: &Path) -> Vec<u8> {
     let (mut all, mut open) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = open.pop() {

@@ -3,6 +3,7 @@
 mod control;
 mod flow;
 mod money;
+mod observed;
 mod timed;
 
 use std::sync::Arc;
