@@ -15,7 +15,9 @@ use levqor_core::time::Clock;
 use zeroize::Zeroizing;
 
 use crate::credential::{Credential, CredentialValue, Forms, Refresher, Vault, inject};
-use crate::egress::{Auth, Egress, HttpError, Outgoing, Request, Response, Target};
+use crate::egress::{
+    Auth, Egress, ExchangeObserver, HttpError, Outgoing, Request, Response, Target,
+};
 use crate::grant::{Effective, EffectiveCredential};
 use crate::limits;
 use crate::plugin_state::PluginState;
@@ -29,6 +31,7 @@ pub(crate) struct Services {
     pub(crate) refresher: Arc<Refresher>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state: Option<PluginState>,
+    pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
 }
 
 /// Answers one plugin's imports.
@@ -161,6 +164,9 @@ impl GrantedBroker {
             .egress
             .exchange(policy, outgoing, deadline, limits::RESPONSE_BYTES_MAX)
             .await;
+        if let (Some(observer), Ok(response)) = (&self.services.observer, &sent) {
+            observer.answered(&self.connector, response.status);
+        }
         match &sent {
             Err(error) if acts && error.was_sent() => scope.note_unanswered(),
             Err(_) if acts => scope.take_back_action(),

@@ -12,12 +12,16 @@ use levqor_core::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backup::Backups;
 use crate::caller::keys::Keys;
 use crate::config::Config;
 use crate::deliver::outbox::Post;
 use crate::desk::Desk;
+use crate::flags::Flags;
 use crate::guard::Guard;
 use crate::mail::Mails;
+use crate::observe::{Errors, Metrics};
+use crate::ops::Ops;
 use crate::people::pace::Links;
 use crate::planning::Model;
 use crate::watch::Watch;
@@ -40,6 +44,16 @@ pub struct Parts {
     pub vault: Arc<FileVault>,
     /// The host's own records.
     pub desk: Desk,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where errors go.
+    pub errors: Errors,
+    /// What an operator turned off.
+    pub flags: Flags,
+    /// The store's backups.
+    pub backups: Backups,
+    /// Whether it is ready, and since when it is up.
+    pub ops: Ops,
     /// Webhooks going out.
     pub(crate) post: Arc<Post>,
     /// Credit packs on offer.

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use levqor_core::time::{Clock as _, SystemClock};
 
 use crate::config::{Config, ConfigError, Flags};
+use crate::observe::Errors;
+use crate::ops::doctor::{self, Grade};
 use crate::serve::{Host, HostError};
 
 /// The Levqor engine over HTTP.
@@ -32,6 +35,8 @@ enum Verb {
     Serve,
     /// Print the OpenAPI document
     Openapi,
+    /// Look for what is unsafe in the settings, the files and the disk
+    Doctor,
     /// Print every setting with its variable, its default and what it does
     Settings,
 }
@@ -45,6 +50,8 @@ enum Failure {
     Host(#[from] HostError),
     #[error("the runtime cannot start: {0}")]
     Runtime(std::io::Error),
+    #[error("{0} finding(s), {1} of them unsafe")]
+    Findings(usize, usize),
 }
 
 impl Failure {
@@ -53,6 +60,7 @@ impl Failure {
             Self::Config(e) => e.code(),
             Self::Host(e) => e.code(),
             Self::Runtime(_) => "host.runtime",
+            Self::Findings(..) => "doctor.findings",
         }
     }
 }
@@ -73,6 +81,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve(Config::load(cli.config.as_deref(), &cli.flags)?),
+        Verb::Doctor => doctor(&Config::load(cli.config.as_deref(), &cli.flags)?),
         Verb::Openapi => {
             print(&String::from_utf8_lossy(crate::route::openapi::document_text()));
             Ok(())
@@ -87,14 +96,32 @@ fn run(cli: Cli) -> Result<(), Failure> {
 fn serve(config: Config) -> Result<(), Failure> {
     // The process's one choice of cryptography; libraries never make it.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let errors = Errors::in_folder(&config.data_dir.join("logs"));
+    crate::observe::log::install(&config, errors.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Runtime)?;
     runtime.block_on(async {
-        let host = Host::start(config).await?;
+        let host = Host::start_reporting(config, levqor_core::time::SystemClock, errors).await?;
         tell(&host.greeting());
         host.until_signal().await?;
         Ok(())
     })
+}
+
+/// Prints what is found; a failure where something is.
+fn doctor(config: &Config) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::Runtime)?;
+    let found = runtime.block_on(doctor::examine(config, SystemClock.now()));
+    for finding in &found {
+        print(&finding.to_string());
+    }
+    if found.is_empty() {
+        tell("nothing found: the configuration is safe as far as can be seen from here");
+        return Ok(());
+    }
+    let grave = found.iter().filter(|finding| finding.grade == Grade::Unsafe).count();
+    Err(Failure::Findings(found.len(), grave))
 }
 
 /// One line for people, on stderr: stdout is for data.

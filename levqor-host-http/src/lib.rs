@@ -23,11 +23,15 @@
 
 pub mod app;
 pub mod args;
+pub mod backup;
 pub mod caller;
 pub mod config;
 pub mod desk;
+pub mod flags;
 pub mod http;
 pub mod mail;
+pub mod observe;
+pub mod ops;
 pub mod people;
 pub mod route;
 pub mod serve;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::entry::LazyHost;
 use super::{Inner, Registry, RegistryError};
 use crate::credential::{NoVault, Refresher, Vault};
-use crate::egress::{Egress, EgressOptions};
+use crate::egress::{Egress, EgressOptions, ExchangeObserver};
 use crate::grant::Grants;
 use crate::granted::Services;
 use crate::plugin_state::PluginState;
@@ -30,6 +30,7 @@ pub struct RegistryBuilder {
     host: HostOptions,
     egress: EgressOptions,
     clock: Arc<dyn Clock>,
+    observer: Option<Arc<dyn ExchangeObserver>>,
 }
 
 impl Default for RegistryBuilder {
@@ -45,6 +46,7 @@ impl Default for RegistryBuilder {
             host: HostOptions::default(),
             egress: EgressOptions::default(),
             clock: Arc::new(SystemClock),
+            observer: None,
         }
     }
 }
@@ -112,6 +114,12 @@ impl RegistryBuilder {
         self
     }
 
+    /// With somebody who hears what other sides answer; nobody where not said.
+    pub fn exchange_observer(mut self, observer: Arc<dyn ExchangeObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// With this clock instead of the machine's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -134,6 +142,7 @@ impl RegistryBuilder {
             refresher: Arc::new(refresher),
             clock: Arc::clone(&self.clock),
             state: self.state.clone().map(PluginState::new),
+            observer: self.observer.clone(),
         };
         let host = Arc::new(LazyHost::new(self.host.clone()));
         let inner = Inner {

@@ -137,6 +137,7 @@ pub(crate) async fn commit_along(
     live.revision = committed;
     live.leased = hold == Hold::Lease;
     inner.committed(live.state.id(), live.header.seq);
+    inner.tell_if_ended(organization, live);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use super::cell::{self, Cell, Hold, Live};
 use super::error::Error;
 use super::idempotency::KeyedRequest;
 use super::start::{RunHandle, Start};
-use super::{Engine, Inner, codec};
+use super::{Engine, Inner, Observed, codec};
 use crate::error::{ErrorKind, RunError};
 use crate::ids::{Organization, RunId};
 use crate::machine;
@@ -205,11 +205,16 @@ impl Engine {
         start.max_credits = max_credits.or(past.started.max_credits);
         start.idempotency_key = Some(resume_key(run));
         let letter = codec::dead_letter_key(organization, run);
-        if let Some(found) = &self.inner.store.get(std::slice::from_ref(&letter)).await?[0] {
+        let found = self.inner.store.get(std::slice::from_ref(&letter)).await?.pop().flatten();
+        if let Some(found) = &found {
             start.along.expect.push(Expect::At(letter.clone(), found.revision));
             start.along.delete.push(letter);
         }
-        self.start(start).await
+        let handle = self.start(start).await?;
+        if found.is_some() && !handle.replayed() {
+            self.inner.tell(&Observed::DeadLetterGone { organization, run });
+        }
+        Ok(handle)
     }
 
     /// The run that [`Engine::resume`] has started for an ended one.
@@ -264,6 +269,7 @@ impl Engine {
         let mut batch = self.batch(organization);
         batch.remove(key, found.revision);
         self.inner.store.commit(batch).await?;
+        self.inner.tell(&Observed::DeadLetterGone { organization, run });
         Ok(())
     }
 

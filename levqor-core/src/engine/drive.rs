@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use super::Inner;
 use super::cell::{self, Cell, Hold, Live};
 use super::error::Error;
-use crate::connector::{Call, Idempotency, Outcome};
+use super::{Called, Inner, Observed};
+use crate::connector::{Call, Connector, Idempotency, Outcome};
 use crate::error::{ErrorKind, RunError};
 use crate::ids::ContentHash;
 use crate::limits::EVENTS_PER_COMMIT_MAX;
@@ -18,6 +18,7 @@ use crate::machine::{self, Moment};
 use crate::pipeline::StepKind;
 use crate::run::{At, Event, Node, RunState, RunStatus, path_of};
 use crate::store::CommitError;
+use crate::time::Clock;
 use crate::value::json_bytes;
 use futures_util::future::{AbortHandle, Abortable, Aborted, BoxFuture};
 use futures_util::stream::FuturesUnordered;
@@ -325,7 +326,9 @@ fn prepare(
     let key = idempotency_key(state, &path);
     let (organization, run, attempt) = (cell.organization.clone(), cell.run, *attempt);
     let (clock, started) = (inner.clock.clone(), state.started.clone());
+    let told = inner.observer.is_some().then(|| inner.clone());
     async move {
+        let began = clock.now();
         let call = Call {
             organization: &organization,
             run,
@@ -338,19 +341,34 @@ fn prepare(
             time_left_ms: timeout_ms,
             traceparent: started.traceparent.as_deref(),
         };
-        let late = async {
-            let at = clock.now().plus_ms(timeout_ms + CALL_GRACE_MS);
-            clock.sleep_until(at).await;
-        };
-        tokio::select! {
-            biased;
-            outcome = AssertUnwindSafe(connector.run_task(call)).catch_unwind() => {
-                outcome.unwrap_or_else(|_| panicked(info.idempotency))
-            }
-            () = late => timed_out(info.idempotency, timeout_ms),
+        let outcome = outcome_of(&*connector, call.clone(), &*clock, info.idempotency).await;
+        if let Some(inner) = told {
+            inner.tell(&Observed::Called(Called::of(&call, &name, began, clock.now(), &outcome)));
         }
+        outcome
     }
     .boxed()
+}
+
+/// What the connector says, or that it panicked or let its time pass.
+async fn outcome_of(
+    connector: &dyn Connector,
+    call: Call<'_>,
+    clock: &dyn Clock,
+    idempotency: Idempotency,
+) -> Outcome {
+    let timeout_ms = call.time_left_ms;
+    let late = async {
+        let at = clock.now().plus_ms(timeout_ms + CALL_GRACE_MS);
+        clock.sleep_until(at).await;
+    };
+    tokio::select! {
+        biased;
+        outcome = AssertUnwindSafe(connector.run_task(call)).catch_unwind() => {
+            outcome.unwrap_or_else(|_| panicked(idempotency))
+        }
+        () = late => timed_out(idempotency, timeout_ms),
+    }
 }
 
 /// What was sent before the panic is not known.

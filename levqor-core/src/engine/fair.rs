@@ -4,9 +4,11 @@
 //! first. A newcomer starts at the clock of the queue, so it neither waits behind another's backlog
 //! nor is paid for having been away.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use crate::ids::{Organization, RunId};
+use crate::time::{Clock, Timestamp};
 
 /// Priorities 1 (first) to 5 (last).
 pub(crate) const PRIORITIES: usize = 5;
@@ -14,8 +16,9 @@ pub(crate) const PRIORITIES: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct FairQueue {
     levels: [Level; PRIORITIES],
-    /// Every run that waits: a run found twice still waits once.
-    waiting: HashSet<RunId>,
+    /// Every run that waits, and since when: a run found twice still waits once.
+    waiting: HashMap<RunId, Timestamp>,
+    clock: Option<Arc<dyn Clock>>,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +32,16 @@ struct Level {
 }
 
 impl FairQueue {
+    /// An empty queue that knows how long its runs have waited.
+    pub(crate) fn by(clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..Self::default() }
+    }
+
+    /// Since when the run that has waited longest has waited.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.waiting.values().min().copied()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -36,9 +49,10 @@ impl FairQueue {
     pub(crate) fn push(&mut self, organization: &Organization, run: RunId, priority: u8) {
         let index = usize::from(priority.clamp(1, PRIORITIES as u8)) - 1;
         let level = &mut self.levels[index];
-        if !self.waiting.insert(run) {
+        let std::collections::hash_map::Entry::Vacant(place) = self.waiting.entry(run) else {
             return;
-        }
+        };
+        place.insert(self.clock.as_ref().map(|clock| clock.now()).unwrap_or_default());
         if let Some(line) = level.lines.get_mut(organization) {
             line.push_back(run);
             return;

@@ -15,6 +15,7 @@ mod grants;
 mod hot;
 mod idempotency;
 mod lists;
+mod observe;
 mod outbox;
 mod pipelines;
 mod plans;
@@ -42,6 +43,7 @@ pub use control::{Decision, Replay};
 pub use error::Error;
 pub use idempotency::KeyedRequest;
 pub use lists::RunFilter;
+pub use observe::{Called, FoundLetter, Load, Observed, Observer, RunEnded};
 pub use outbox::{Outbox, StatusChange};
 pub use pipelines::{Pushed, StoredPipeline, VersionExpected};
 pub use query::{JournalPage, Page};
@@ -57,6 +59,7 @@ use crate::run::{Header, RunStatus};
 use crate::store::{Batch, Store, Table};
 use crate::time::{Clock, SystemClock};
 use cell::{Cell, Live};
+use fair::FairQueue;
 use hot::Hot;
 
 /// Runs driven at the same time where the builder does not say.
@@ -126,6 +129,7 @@ pub(crate) struct Inner {
     pub(crate) granted: Mutex<HashMap<Organization, String>>,
     pub(crate) failed: AtomicBool,
     pub(crate) failure: Mutex<Option<Error>>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -142,6 +146,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     options: Options,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Builder {
@@ -217,6 +222,13 @@ impl Builder {
         self
     }
 
+    /// Somebody who hears what happens: metrics, traces. Nobody where not said.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Reads what is unfinished from the store and builds the engine. Runs that a process left
     /// behind continue with the next [`Engine::serve`] or [`Engine::tick`].
     ///
@@ -224,6 +236,7 @@ impl Builder {
     /// When the store cannot be read, or holds a record that does not fit.
     pub async fn build(self) -> Result<Engine, Error> {
         let holder = format!("{:016x}", self.ids.random()).into();
+        let hot = Hot { ready: FairQueue::by(self.clock.clone()), ..Hot::default() };
         let inner = Arc::new(Inner {
             store: self.store,
             catalog: self.catalog,
@@ -231,7 +244,7 @@ impl Builder {
             ids: self.ids,
             options: self.options,
             holder,
-            hot: Mutex::default(),
+            hot: Mutex::new(hot),
             wake: Notify::new(),
             pipelines: Mutex::default(),
             spawner: Mutex::default(),
@@ -239,6 +252,7 @@ impl Builder {
             granted: Mutex::default(),
             failed: AtomicBool::new(false),
             failure: Mutex::default(),
+            observer: self.observer,
         });
         inner.open().await?;
         inner.open_schedules().await?;
@@ -289,7 +303,8 @@ impl Engine {
             own: None,
             outbox: None,
         };
-        Builder { store, catalog, clock: Arc::new(SystemClock), ids: Arc::new(SystemIds), options }
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+        Builder { store, catalog, clock, ids, options, observer: None }
     }
 
     /// The connectors it may call.

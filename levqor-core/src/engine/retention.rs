@@ -4,7 +4,7 @@
 //! the others.
 
 use super::error::Error;
-use super::{Engine, codec};
+use super::{Engine, Observed, codec};
 use crate::ids::{Organization, RunId};
 use crate::limits::PAGE_MAX;
 use crate::retention::{self, RetentionPolicy};
@@ -133,10 +133,16 @@ impl Engine {
         // The header goes last: a crash in between leaves a run that is found again.
         let mut batch = Batch::new(organization.as_str());
         batch.delete.push(key.clone());
+        let mut had_letter = false;
         if header.status == RunStatus::Dead {
-            batch.delete.push(codec::dead_letter_key(organization, run));
+            let letter = codec::dead_letter_key(organization, run);
+            had_letter = store.get(std::slice::from_ref(&letter)).await?[0].is_some();
+            batch.delete.push(letter);
         }
         store.commit(batch).await?;
+        if had_letter {
+            self.inner.tell(&Observed::DeadLetterGone { organization, run });
+        }
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::cell::{self, Cell, Hold, Live};
 use super::error::Error;
 use super::idempotency::{KeyUse, KeyedRequest};
 use super::view::RunResult;
-use super::{Engine, Inner, codec, drive};
+use super::{Engine, Inner, Observed, codec, drive};
 use crate::error::{ErrorKind, RunError};
 use crate::ids::{Organization, RunId};
 use crate::limits;
@@ -336,6 +336,8 @@ impl Inner {
         let (sender, receiver) = oneshot::channel();
         self.hot.lock().watchers.entry(cell.run).or_default().push(sender);
         let committed = self.commit_start(batch, &start.organization, cell.run, &header).await?;
+        let organization = &start.organization;
+        self.tell(&Observed::RunAccepted { organization, run: cell.run });
         let Some(committed) = committed else {
             // Accepted, and somebody has changed it since: whoever drives it reads it first.
             self.hot.lock().watchers.remove(&cell.run);
@@ -346,6 +348,7 @@ impl Inner {
         };
         (live.header, live.revision, live.leased) = (header, committed, claimed);
         self.committed(cell.run, live.header.seq);
+        self.tell_if_ended(organization, &live);
         if live.state.status().is_final() {
             self.run_ended(cell, &live);
             self.driver_over(cell);

@@ -14,6 +14,7 @@ mod intake;
 mod keys;
 mod members;
 mod meta;
+mod ops;
 mod organizations;
 mod outbound;
 mod pipelines;
@@ -52,6 +53,7 @@ pub(crate) fn routes() -> Vec<Route> {
         hooks::routes(),
         outbound::routes(),
         deliveries::routes(),
+        ops::routes(),
     ]
     .concat()
 }

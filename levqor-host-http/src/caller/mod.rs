@@ -43,6 +43,14 @@ impl Caller {
         Self { organization, credential, scopes }
     }
 
+    /// Whoever reaches the operator's own listener: may look, and nothing else.
+    pub(crate) fn at_the_operators_listener() -> Self {
+        let organization = Organization::new(crate::people::organization::OPERATOR);
+        let organization = organization.unwrap_or_else(|_| Organization::local());
+        let credential = Credential::Key("ops_listen".to_owned());
+        Self::new(organization, credential, [Scope::OpsRead].into_iter().collect())
+    }
+
     /// The organization to act for, if the credential has this scope. The only way to an
     /// organization: what acts for one has said what for.
     ///

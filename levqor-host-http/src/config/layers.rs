@@ -46,6 +46,7 @@ pub(super) fn load(
     config.store_spec()?;
     config.webhooks.networks()?;
     config.webhooks.retry_delay_ms()?;
+    config.sentry_dsn = secret("LEVQOR_SENTRY_DSN", environment)?;
     config.admin_key = secret("LEVQOR_ADMIN_KEY", environment)?;
     if config.admin_key.as_ref().is_some_and(|key| KeyText::parse(key.reveal()).is_none()) {
         let wanted = "LEVQOR_ADMIN_KEY is lvq_<id>_<secret of 32 characters or more>";

@@ -6,6 +6,7 @@
 
 mod edge;
 mod layers;
+mod ops;
 mod settings;
 mod webhooks;
 
@@ -20,6 +21,7 @@ use serde::Deserialize;
 
 pub(crate) use edge::networks;
 pub use edge::{LimitsConfig, TlsConfig};
+pub use ops::{BackupConfig, LogConfig};
 pub use settings::describe;
 pub use webhooks::Webhooks;
 
@@ -76,6 +78,19 @@ pub struct Config {
     /// Webhooks going out.
     #[serde(default)]
     pub webhooks: Webhooks,
+    /// Where the operator's own listener is, without keys and for this machine alone; none where
+    /// empty.
+    #[serde(default)]
+    pub ops_listen: String,
+    /// Where and when backups are taken.
+    #[serde(default)]
+    pub backup: BackupConfig,
+    /// Where the log goes.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// Where errors are reported, as Sentry has it; the file `errors.jsonl` where absent.
+    #[serde(skip)]
+    pub sentry_dsn: Option<Plain>,
     /// The operator's own admin key, in place of one made at the first start.
     #[serde(skip)]
     pub admin_key: Option<Plain>,
@@ -187,6 +202,10 @@ impl Config {
             mail: MailConfig::default(),
             resend_key: None,
             webhooks: Webhooks::default(),
+            ops_listen: String::new(),
+            backup: BackupConfig::default(),
+            log: LogConfig::default(),
+            sentry_dsn: None,
             admin_key: None,
         }
     }

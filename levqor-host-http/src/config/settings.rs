@@ -70,6 +70,18 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("resend_key", "LEVQOR_RESEND_KEY", Kind::Secret, "", "key of Resend; without it mails are files in the data folder's `mail`"),
     setting("webhooks.private", "LEVQOR_WEBHOOKS_PRIVATE", Kind::List, "", "networks that receivers of webhooks may be in although they are not public; plain http to their addresses"),
     setting("webhooks.retry_delay", "LEVQOR_WEBHOOKS_RETRY_DELAY", Kind::Text, "\"30s\"", "wait before a webhook is sent the second time; doubled each time, up to 4h"),
+    setting("ops_listen", "LEVQOR_OPS_LISTEN", Kind::Text, "", "address and port of this machine where metrics and /ops/* are read without a key"),
+    setting("backup.dir", "LEVQOR_BACKUP_DIR", Kind::Text, "", "folder of backups; `backups` in the data folder where not said"),
+    setting("backup.every_hours", "LEVQOR_BACKUP_EVERY_HOURS", Kind::Number, "24", "hours between two backups; 0 takes none by itself"),
+    setting("backup.hour", "LEVQOR_BACKUP_HOUR", Kind::Number, "3", "hour of the day, UTC, of a daily backup"),
+    setting("backup.keep", "LEVQOR_BACKUP_KEEP", Kind::Number, "14", "how many backups are kept"),
+    setting("backup.keep_days", "LEVQOR_BACKUP_KEEP_DAYS", Kind::Number, "0", "days after which a backup goes, the newest excepted; 0 is no limit"),
+    setting("backup.age_recipient", "LEVQOR_BACKUP_AGE_RECIPIENT", Kind::Text, "", "whom backups are encrypted for, age1…; `age-keygen` makes one"),
+    setting("log.to", "LEVQOR_LOG_TO", Kind::Text, "\"stderr\"", "stderr, or files: `logs` in the data folder"),
+    setting("log.filter", "LEVQOR_LOG", Kind::Text, "\"info\"", "what is logged: info, or info,levqor_core=debug"),
+    setting("log.files", "LEVQOR_LOG_FILES", Kind::Number, "14", "how many files of the log are kept"),
+    setting("log.file_bytes", "LEVQOR_LOG_FILE_BYTES", Kind::Number, "67108864", "bytes after which another file of the day begins"),
+    setting("sentry_dsn", "LEVQOR_SENTRY_DSN", Kind::Secret, "", "where errors are reported, https://KEY@HOST/PROJECT; `logs/errors.jsonl` where not said"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];
 

@@ -62,6 +62,10 @@ pub enum Room {
     Delivery,
     /// `(organization, time backwards, delivery)`: the same, newest first, for the list.
     DeliveryAt,
+    /// `("all")`: flags that requests changed. Written by `api::ops`.
+    Flags,
+    /// `("ready")`: the commit that shows that the store takes commits. Written by `ops::ready`.
+    Probe,
 }
 
 impl Room {
@@ -93,6 +97,8 @@ impl Room {
             Self::Outbox => "outbox",
             Self::Delivery => "delivery",
             Self::DeliveryAt => "delivery_at",
+            Self::Flags => "flags",
+            Self::Probe => "probe",
         }
     }
 }

@@ -119,6 +119,7 @@ async fn answer(
 async fn admitted(app: &App, route: &Route, head: &Head) -> Result<Option<Caller>, Problem> {
     let needed = match route.access {
         Access::Public | Access::Signed => return Ok(None),
+        Access::Operator => return Ok(Some(Caller::at_the_operators_listener())),
         Access::Caller => None,
         Access::Scope(scope) => Some(scope),
     };

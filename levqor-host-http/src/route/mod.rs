@@ -20,7 +20,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-pub(crate) use router::router;
+pub(crate) use router::{router, router_of};
 
 use crate::app::App;
 use crate::caller::{Caller, Scope};
@@ -39,6 +39,8 @@ pub enum Access {
     Caller,
     /// Whoever can sign the body as its endpoint says: webhooks.
     Signed,
+    /// Whoever reaches the operator's own listener; no route of the table is open this way.
+    Operator,
 }
 
 /// The chapter of the API's description that a route is in.

@@ -9,20 +9,32 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 
-use super::{dispatch, table};
+use super::{Route, dispatch, table};
 use crate::app::App;
 use crate::http::Problem;
+use crate::observe::request::RouteId;
 
 /// The router of every route, with answers for what is none.
 pub(crate) fn router(app: App) -> Router {
+    router_of(app, table())
+}
+
+/// The router of these routes.
+pub(crate) fn router_of(app: App, routes: &[Route]) -> Router {
     let mut router = Router::new();
-    for route in table() {
+    for route in routes {
         let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
         let shared = Arc::new(route.clone());
         let handler = move |State(app): State<App>,
                             parts: Result<RawPathParams, RawPathParamsRejection>,
                             request: Request| {
-            dispatch::dispatch(app, shared.clone(), parts.ok(), request)
+            let shared = shared.clone();
+            async move {
+                let id = RouteId(shared.id);
+                let mut response = dispatch::dispatch(app, shared, parts.ok(), request).await;
+                response.extensions_mut().insert(id);
+                response
+            }
         };
         router = router.route(route.path, on(filter, handler));
     }

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 
 use super::headers::{self, Way};
 use super::hosts::Hosts;
@@ -22,6 +23,7 @@ use crate::guard::Told;
 use crate::http::Problem;
 use crate::ids;
 use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
+use crate::observe::request::Seen;
 use crate::route::dispatch::{self, Arrival};
 
 /// A connection's two ends.
@@ -57,12 +59,13 @@ impl Edge {
             address: self.proxies.client(request.headers(), peer),
             is_secure: self.proxies.is_secure(request.headers(), peer, link.is_tls),
         };
+        let seen = Seen::arrives(&self.app, &mut request, &arrival.request_id);
         let mut response = match self.admit(&request, &arrival, link) {
             Ok(told) => {
                 request.extensions_mut().insert(arrival.clone());
                 let router = self.router.clone();
-                let mut response =
-                    router.oneshot(request).await.unwrap_or_else(|never| match never {});
+                let handled = router.oneshot(request).instrument(seen.span());
+                let mut response = handled.await.unwrap_or_else(|never| match never {});
                 if let Some(told) = told {
                     told.put(response.headers_mut());
                 }
@@ -70,6 +73,7 @@ impl Edge {
             }
             Err(problem) => dispatch::refusal(&problem, &arrival.request_id),
         };
+        seen.answered(&mut response);
         finish(&mut response, &arrival);
         response
     }

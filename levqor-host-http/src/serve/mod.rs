@@ -32,6 +32,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Beside, Parts};
+use crate::backup::Backups;
 use crate::caller::keys::Keys;
 use crate::caller::secret::Plain;
 use crate::config::{Config, ConfigError, MailConfig};
@@ -39,9 +40,12 @@ use crate::deliver::connector::Deliverer;
 use crate::deliver::outbox::Post;
 use crate::deliver::{self, pump};
 use crate::desk::Desk;
+use crate::flags::Flags;
 use crate::guard::Guard;
 use crate::http::Problem;
 use crate::mail::{Folder, Mails, Resend};
+use crate::observe::{Errors, Exchanged, Heard, Metrics, Watched};
+use crate::ops::{self, Background, Ops};
 use crate::people::chores;
 use crate::people::pace::Links;
 use crate::planning::Model;
@@ -119,6 +123,7 @@ pub struct Host {
     accepting: JoinHandle<()>,
     driving: JoinHandle<Result<levqor_core::engine::Served, EngineError>>,
     pumping: JoinHandle<()>,
+    background: Background,
 }
 
 impl Host {
@@ -136,17 +141,31 @@ impl Host {
     /// # Errors
     /// As [`Host::start`].
     pub async fn start_with(config: Config, clock: impl Clock) -> Result<Self, HostError> {
+        let errors = Errors::in_folder(&config.data_dir.join("logs"));
+        Self::start_reporting(config, clock, errors).await
+    }
+
+    /// The same, with a place for errors that the program's log knows as well.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub async fn start_reporting(
+        config: Config,
+        clock: impl Clock,
+        errors: Errors,
+    ) -> Result<Self, HostError> {
         let spec = config.store_spec()?;
         make_folder(&config.data_dir)?;
         let store = spec.open()?;
         let tls = tls::acceptor(&config.tls)?;
-        let (app, admin_key) = open(config, store, clock).await?;
+        let (app, admin_key) = open(config, store, clock, errors).await?;
         let edge = Arc::new(Edge::new(app.clone())?);
         let listen = app.config.listen;
         let bound = TcpListener::bind(listen).await;
         let io = |source| HostError::Io { what: format!("cannot listen on {listen}"), source };
         let listener = bound.map_err(io)?;
         let address = listener.local_addr().map_err(io)?;
+        let background = ops::start(&app).await?;
         let (stop_accepting, stop_engine) = (app.stopping.clone(), CancellationToken::new());
         let driven = app.engine.clone();
         let stopped = stop_engine.clone();
@@ -165,6 +184,7 @@ impl Host {
             accepting,
             driving,
             pumping,
+            background,
         })
     }
 
@@ -172,6 +192,12 @@ impl Host {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the operator's own listener is, where the settings name one.
+    #[must_use]
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.background.address()
     }
 
     /// Its parts.
@@ -192,6 +218,9 @@ impl Host {
         let scheme = if self.app.config.tls.is_none() { "http" } else { "https" };
         let mails = self.app.mails.about();
         let mut text = format!("serving on {scheme}://{}\n{mails}", self.address);
+        if let Some(address) = self.ops_address() {
+            text.push_str(&format!("\noperator: http://{address}"));
+        }
         if let Some(key) = &self.admin_key {
             text.push_str("\nadmin key, shown this once: ");
             text.push_str(key.reveal());
@@ -215,6 +244,7 @@ impl Host {
                 self.stop_accepting.cancel();
                 let _ = self.accepting.await;
                 self.app.beside.end().await;
+                self.background.stop().await;
                 flatten(ended).map(drop)
             }
         }
@@ -225,13 +255,16 @@ impl Host {
     /// # Errors
     /// When the engine's store failed.
     pub async fn stop(self) -> Result<(), HostError> {
+        self.app.ops.drain();
         self.app.stopping.cancel();
         self.stop_accepting.cancel();
         let _ = self.accepting.await;
         self.app.beside.end().await;
         self.stop_engine.cancel();
         let _ = self.pumping.await;
-        flatten(self.driving.await).map(drop)
+        let ended = self.driving.await;
+        self.background.stop().await;
+        flatten(ended).map(drop)
     }
 }
 
@@ -265,12 +298,18 @@ async fn open(
     config: Config,
     store: Arc<dyn Store>,
     clock: impl Clock,
+    errors: Errors,
 ) -> Result<(App, Option<Plain>), HostError> {
     let (plans, packs) = (config.plans()?, config.packs()?);
     let vault_dir = config.data_dir.join("vault");
     let vault = Arc::new(FileVault::open(&vault_dir, VaultKey::load(&vault_dir)?)?);
     let plugins_dir = config.plugins_dir();
+    let metrics = Arc::new(Metrics::new());
+    let flags = Flags::load(&config.data_dir, metrics.clone())?;
+    let backups = Backups::new(&config, metrics.clone()).map_err(ConfigError::Value)?;
+    let store: Arc<dyn Store> = Arc::new(Watched::new(store, metrics.clone()));
     let registry = Registry::builder()
+        .exchange_observer(Arc::new(Exchanged(metrics.clone())))
         .builtins()
         .folder(&plugins_dir)
         .grants_file(plugins_dir.join("plugins.toml"))
@@ -289,10 +328,22 @@ async fn open(
     let deliverer =
         Deliverer::new(desk.clone(), vault.clone(), egress, clock.clone(), post.clone());
     catalog.add(Arc::new(deliverer)).map_err(RegistryError::from)?;
-    let builder = Engine::builder_on(store.clone(), catalog).clock(clock.clone()).plans(plans);
-    let engine = builder.outbox(post.clone()).own_organizations(deliver::OWN).build().await?;
+    let heard = Arc::new(Heard::new(metrics.clone(), catalog.clone()));
+    let engine = Engine::builder_on(store.clone(), catalog)
+        .clock(clock.clone())
+        .plans(plans)
+        .outbox(post.clone())
+        .own_organizations(deliver::OWN)
+        .observer(heard)
+        .build()
+        .await?;
     let is_shared = store.is_shared();
     let parts = Parts {
+        ops: Ops::new(engine.clock().now()),
+        metrics,
+        errors,
+        flags,
+        backups,
         guard: Guard::new(&config.limits),
         watch: Watch::new(engine.clone()),
         keys: Keys::open(&desk, is_shared).await?,

@@ -6,6 +6,7 @@ mod edge;
 mod first;
 mod matrix;
 mod money;
+mod ops;
 mod people;
 mod plan_eval;
 mod planning;

@@ -8,7 +8,7 @@ use crate::capture;
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// A secret in each form in which it might be written.
-pub(super) fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let bytes = secret.as_bytes();
     let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
     let escape = |form: &dyn Fn(u8) -> String| bytes.iter().map(|b| form(*b)).collect::<String>();
@@ -66,7 +66,7 @@ fn base64(bytes: &[u8], shift: usize) -> String {
 }
 
 /// Where a text holds a secret in one of its forms.
-pub(super) fn find(text: &[u8], secret: &str) -> Option<&'static str> {
+pub(crate) fn find(text: &[u8], secret: &str) -> Option<&'static str> {
     forms(secret).into_iter().find(|(_, form)| contains(text, form)).map(|(name, _)| name)
 }
 
@@ -84,7 +84,7 @@ fn contains(text: &[u8], needle: &[u8]) -> bool {
 }
 
 /// Every file below a folder.
-pub(super) fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -98,7 +98,7 @@ pub(super) fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Fails where a secret stands in one of these texts, or in what was logged.
-pub(super) fn nowhere(secrets: &[&str], texts: &[(String, Vec<u8>)]) {
+pub(crate) fn nowhere(secrets: &[&str], texts: &[(String, Vec<u8>)]) {
     let logged = capture::logged();
     for secret in secrets {
         for (name, text) in texts {

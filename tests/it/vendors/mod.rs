@@ -5,7 +5,7 @@
 //! workspace, and need node. Without them this is skipped, aloud; with `LEVQOR_REQUIRE_SPECS=1`
 //! that is a failure.
 
-mod canary;
+pub(crate) mod canary;
 mod faults;
 mod mock;
 mod pipeline;

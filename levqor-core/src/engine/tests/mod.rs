@@ -4,6 +4,7 @@ mod control;
 mod flow;
 mod hosts;
 mod money;
+mod observed;
 mod timed;
 
 use std::sync::Arc;
