@@ -176,7 +176,8 @@ async fn a_thousand_runs_on_a_hundred_credits_capture_a_hundred() {
     let open = shop(&world.host);
     open.send_replace(false);
     // All are under way before one step ends: whoever has no credit for its step then has none.
-    let posts = iter(0..1_000).map(|_| acme.post("/api/v1/run", &buys(1)));
+    let body = buys(1);
+    let posts = iter(0..1_000).map(|_| acme.post("/api/v1/run", &body));
     let mut posts = posts.buffer_unordered(100);
     let mut accepted = 0;
     while let Some(answer) = posts.next().await {
