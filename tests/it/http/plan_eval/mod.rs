@@ -198,7 +198,7 @@ async fn whatever_the_model_says_no_draft_holds_what_is_not_granted() {
     for (mood, code, replies) in [
         (Mood::Repeats, "plan.gave_up", 2),
         (Mood::Down, "openai.http_500", 1),
-        (Mood::Busy, "openai.http_429", 1),
+        (Mood::Busy, "openai.rate_limited", 1),
         (Mood::Refuses, "plan.gave_up", 2),
         (Mood::Nonsense, "openai.bad_response", 1),
     ] {
