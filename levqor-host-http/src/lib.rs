@@ -14,7 +14,7 @@
 //!
 //! | | what always holds |
 //! |---|---|
-//! | H1 | the organization comes from the credential and is in no path, query or body |
+//! | H1 | the organization comes from the credential and is in no path, query or body; only what the operator does to another one (`ops:write`) names it |
 //! | H2 | an organization is handed out only by [`caller::Caller::may`], which names the scope |
 //! | H3 | every route is in the one table, and so in the OpenAPI document |
 //! | H4 | every answer carries the security headers, also those that no handler made |

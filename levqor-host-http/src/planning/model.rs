@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use levqor_connectors::registry::Registry;
 use levqor_core::connector::{
-    ActionManifest, Call, Catalog, CatalogError, Connector, Idempotency, Manifest, Outcome, Price,
+    ActionManifest, Call, Catalog, Connector, Idempotency, Manifest, Outcome, Price,
 };
 use levqor_core::error::{ErrorKind, RunError};
 use levqor_core::ids::Organization;
@@ -19,8 +19,9 @@ use serde_json::{Value, json};
 
 use super::asked::{Asked, Goal};
 use super::granted;
-use crate::config::PlannerConfig;
+use crate::config::{ConfigError, PlannerConfig};
 use crate::people::organization::OPERATOR;
+use crate::serve::HostError;
 
 /// The connector's name.
 pub(super) const PLANNER: &str = "planner";
@@ -38,15 +39,22 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Puts the connector into the catalog, where a model is configured.
+    /// Puts the connector into the catalog, where a model is configured. One that is configured and
+    /// not there is a mistake to be told at the start, not at the first goal.
     pub(crate) fn register(
         config: &PlannerConfig,
         catalog: &Catalog,
         registry: &Registry,
-    ) -> Result<Option<Self>, CatalogError> {
-        let Some((connector, action)) = config.connector.split_once('/') else { return Ok(None) };
-        let asked = Asked::default();
-        let price = catalog.info(connector, action).map(|info| info.price).unwrap_or_default();
+    ) -> Result<Option<Self>, HostError> {
+        if config.connector.is_empty() {
+            return Ok(None);
+        }
+        let (connector, action) = config.connector.split_once('/').unwrap_or_default();
+        let Some(info) = catalog.info(connector, action) else {
+            let wrong = format!("planner.connector: there is no action `{}`", config.connector);
+            return Err(ConfigError::Value(wrong).into());
+        };
+        let (asked, price) = (Asked::default(), info.price);
         let plan = ActionManifest {
             title: "Plan a pipeline; called by `POST /api/v1/plan` alone".to_owned(),
             input_schema: json!({

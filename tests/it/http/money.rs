@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const EVENING: Timestamp = Timestamp(1_795_730_400_000);
 const HOUR_MS: u64 = 3_600_000;
 
-/// Puts `shop/buy` (1 credit) and `shop/dear` (5 credits) into the host's catalog; calls wait until
+/// Puts `shop/look` (free), `shop/buy` (1 credit) and `shop/dear` (5 credits) into the host's catalog; calls wait until
 /// the sender says `true`.
 fn shop(host: &Host) -> watch::Sender<bool> {
     let (open, opened) = watch::channel(true);
@@ -175,36 +175,52 @@ async fn a_thousand_runs_on_a_hundred_credits_capture_a_hundred() {
     assert_eq!(grant(&world, "acme", 100, "start").await["available"], 100);
     let open = shop(&world.host);
     open.send_replace(false);
-    // All are under way before one step ends: whoever has no credit for its step then has none.
-    let posts = iter(0..1_000).map(|_| acme.post("/api/v1/run", &buys(1)));
-    let mut posts = posts.buffer_unordered(100);
-    let mut accepted = 0;
-    while let Some(answer) = posts.next().await {
-        answer.is(202);
-        accepted += 1;
-    }
-    assert_eq!(accepted, 1_000);
+    // The first step's price is held with the start: whoever has none is refused at the door.
+    let post_all = async |body: &Value| {
+        let posts = iter(0..1_000).map(|_| acme.post("/api/v1/run", body));
+        let answers: Vec<Answered> = posts.buffer_unordered(100).collect().await;
+        let (accepted, refused): (Vec<_>, Vec<_>) =
+            answers.into_iter().partition(|a| a.status.as_u16() == 202);
+        refused.iter().for_each(|a| assert_eq!(a.refused(402), "credits.insufficient"));
+        accepted.len()
+    };
+    assert_eq!(post_all(&buys(1)).await, 100);
     let balance = acme.get("/api/v1/credits").await.is(200);
     assert_eq!(balance, json!({ "available": 0, "held": 100 }));
+    open.send_replace(true);
+    until("nothing is held", || async {
+        let balance = acme.get("/api/v1/credits").await.is(200);
+        (balance == json!({ "available": 0, "held": 0 })).then_some(())
+    })
+    .await;
+    // All are under way, in a step that is free, before they ask for credits at the same time.
+    grant(&world, "acme", 100, "second").await;
+    open.send_replace(false);
+    let mut body = buys(1);
+    let steps = body["document"]["steps"].as_array_mut().unwrap();
+    steps.insert(0, json!({ "id": "look", "uses": "shop/look", "with": {} }));
+    assert_eq!(post_all(&body).await, 1_000);
+    assert_eq!(acme.get("/api/v1/credits").await.is(200)["available"], 100);
     open.send_replace(true);
     let (host, of_acme) = (&world.host, &organization);
     let count = |status: RunStatus| async move {
         runs(host, of_acme).await.iter().filter(|run| run.status == status).count()
     };
-    until("a hundred succeed", || async {
-        (count(RunStatus::Succeeded).await == 100).then_some(())
+    until("nothing moves any more", || async {
+        let still = count(RunStatus::Succeeded).await + count(RunStatus::Paused).await;
+        (still == 1_100).then_some(())
     })
     .await;
-    assert_eq!(count(RunStatus::Paused).await, 900);
+    assert_eq!(count(RunStatus::Succeeded).await, 200);
     assert_eq!(available(&acme).await, 0);
     in_order(&world.host, &organization).await;
     let usage = acme.get("/billing/usage?days=1").await.is(200);
-    assert_eq!((usage["credits"].as_u64(), usage["calls"].as_u64()), (Some(100), Some(100)));
+    assert_eq!((usage["credits"].as_u64(), usage["calls"].as_u64()), (Some(200), Some(200)));
     assert_eq!(
         usage["actions"],
-        json!([{ "connector": "shop", "action": "buy", "calls": 100, "credits": 100 }])
+        json!([{ "connector": "shop", "action": "buy", "calls": 200, "credits": 200 }])
     );
-    assert_eq!((usage["runs"].as_u64(), usage["complete"].as_bool()), (Some(1_000), Some(true)));
+    assert_eq!((usage["runs"].as_u64(), usage["complete"].as_bool()), (Some(1_100), Some(true)));
     // Nothing is lost: with credits the others go on.
     grant(&world, "acme", 900, "more").await;
     for run in runs(&world.host, &organization).await {
@@ -212,7 +228,7 @@ async fn a_thousand_runs_on_a_hundred_credits_capture_a_hundred() {
             world.host.app().engine.resume(&organization, run.id, None).await.unwrap();
         }
     }
-    until("all succeed", || async { (count(RunStatus::Succeeded).await == 1_000).then_some(()) })
+    until("all succeed", || async { (count(RunStatus::Succeeded).await == 1_100).then_some(()) })
         .await;
     assert_eq!(available(&acme).await, 0);
     in_order(&world.host, &organization).await;

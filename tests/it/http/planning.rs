@@ -3,6 +3,7 @@
 use levqor_core::ids::Organization;
 use levqor_core::testing::ManualClock;
 use levqor_core::time::Timestamp;
+use levqor_host_http::{Config, Host};
 use serde_json::{Value, json};
 
 use super::{World, hello};
@@ -177,4 +178,15 @@ async fn goals_that_are_none_are_refused() {
     });
     let refused = world.admin.post("/api/v1/run", &json!({ "document": document })).await;
     assert_eq!(refused.refused(422), "document.invalid", "without a model it is not there at all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_not_there_is_told_at_the_start() {
+    for connector in ["openai", "openai/chatter", "nobody/chat", "/"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::in_folder(folder.path());
+        "memory:".clone_into(&mut config.store);
+        connector.clone_into(&mut config.planner.connector);
+        assert_eq!(Host::start(config).await.unwrap_err().code(), "config.value", "{connector}");
+    }
 }

@@ -13,12 +13,9 @@ use levqor_core::time::Timestamp;
 use levqor_tests::eval::GOALS;
 use serde_json::{Value, json};
 
-use self::model::{FORBIDDEN, Model, Mood, Wrong};
+use self::model::{FORBIDDEN, KEY, Model, Mood, Wrong};
 use super::{Client, World};
 use crate::support::figure;
-
-/// What the model's key is; it must be seen by the model's service alone.
-const KEY: &str = "sk-CANARY-planner-9f31c2";
 
 /// Share of goals whose actions the matcher finds, in order: what it meets today is more.
 const MATCHER_MATCHES_MIN: f64 = 0.75;
@@ -132,8 +129,8 @@ async fn the_matcher_answers_most_goals_and_says_that_it_did() {
     let (_, matched) = measure(&acme, "matcher", "matcher").await;
     assert!(matched >= MATCHER_MATCHES_MIN, "{matched}");
     let drafts = acme.get("/api/v1/plan").await.is(200);
-    let draft = acme.get(&format!("/api/v1/plan/{}", drafts["data"][0]["id"].as_str().unwrap()));
-    let draft = draft.await.is(200);
+    let place = format!("/api/v1/plan/{}", drafts["data"][0]["id"].as_str().unwrap());
+    let draft = acme.get(&place).await.is(200);
     assert_eq!(draft["fallback"]["code"], "plan.no_model");
     assert!(draft["note"].as_str().unwrap().contains("no model was asked"), "{}", draft["note"]);
     assert_eq!((&draft["run"], &draft["credits"]), (&Value::Null, &json!(0)));
@@ -201,7 +198,7 @@ async fn whatever_the_model_says_no_draft_holds_what_is_not_granted() {
     for (mood, code, replies) in [
         (Mood::Repeats, "plan.gave_up", 2),
         (Mood::Down, "openai.http_500", 1),
-        (Mood::Busy, "openai.http_429", 1),
+        (Mood::Busy, "openai.rate_limited", 1),
         (Mood::Refuses, "plan.gave_up", 2),
         (Mood::Nonsense, "openai.bad_response", 1),
     ] {

@@ -4,13 +4,16 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use levqor_tests::eval::GOALS;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
+
+/// The operator's key for it, which nobody else may see.
+pub(super) const KEY: &str = "sk-CANARY-planner-9f31c2";
 
 /// How the model behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +127,15 @@ impl Model {
     }
 }
 
-async fn complete(State(script): State<Arc<Script>>, Json(request): Json<Value>) -> Response {
+async fn complete(
+    State(script): State<Arc<Script>>,
+    headers: HeaderMap,
+    Json(request): Json<Value>,
+) -> Response {
+    // Whoever plans, the key is the operator's.
+    if headers.get("authorization").is_none_or(|sent| *sent != format!("Bearer {KEY}")) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
     let number = {
         let mut asked = script.asked.lock();
         asked.push(request.clone());
