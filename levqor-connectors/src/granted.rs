@@ -15,7 +15,9 @@ use levqor_core::time::Clock;
 use zeroize::Zeroizing;
 
 use crate::credential::{Credential, CredentialValue, Forms, Refresher, Vault, inject};
-use crate::egress::{Auth, Egress, ExchangeObserver, HttpError, Outgoing, Request, Response, Target};
+use crate::egress::{
+    Auth, Egress, ExchangeObserver, HttpError, Outgoing, Request, Response, Target,
+};
 use crate::grant::{Effective, EffectiveCredential};
 use crate::limits;
 use crate::plugin_state::PluginState;

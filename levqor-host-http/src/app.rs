@@ -8,10 +8,11 @@ use levqor_connectors::vault::FileVault;
 use levqor_core::engine::Engine;
 use levqor_core::time::Timestamp;
 
-use crate::config::Config;
 use crate::backup::Backups;
+use crate::config::Config;
 use crate::desk::Desk;
 use crate::flags::Flags;
+use crate::observe::otlp::Spans;
 use crate::observe::{Errors, Metrics};
 use crate::ops::Ops;
 
@@ -35,6 +36,8 @@ pub struct Parts {
     pub desk: Desk,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where spans go.
+    pub(crate) spans: Spans,
     /// Where errors go.
     pub errors: Errors,
     /// What an operator turned off.

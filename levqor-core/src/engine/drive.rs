@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use super::{Called, Inner, Observed};
 use super::cell::{self, Cell, Hold, Live};
 use super::error::Error;
+use super::{Called, Inner, Observed};
 use crate::connector::{Call, Connector, Idempotency, Outcome};
 use crate::error::{ErrorKind, RunError};
 use crate::ids::ContentHash;

@@ -257,10 +257,7 @@ async fn retry(app: App, call: Call<Json<RetryRequest>>) -> Result<Answer, Probl
     Answer::ok(&Retried { matched, started, refused, more })
 }
 
-async fn matching(
-    app: &App,
-    request: &RetryRequest,
-) -> Result<(Vec<FoundLetter>, bool), Problem> {
+async fn matching(app: &App, request: &RetryRequest) -> Result<(Vec<FoundLetter>, bool), Problem> {
     if request.all != request.runs.is_empty() {
         return Err(Problem::invalid("dlq.which", "send either `runs` or `\"all\": true`"));
     }
@@ -336,7 +333,10 @@ async fn change_flags(app: App, call: Call<Json<FlagChange>>) -> Result<Answer, 
     let organization = caller.may(Scope::OpsWrite)?;
     let asked = &call.body.0.flags;
     if asked.is_empty() {
-        return Err(Problem::invalid("flags.none", "name a flag, as {\"flags\": {\"planner\": true}}"));
+        return Err(Problem::invalid(
+            "flags.none",
+            "name a flag, as {\"flags\": {\"planner\": true}}",
+        ));
     }
     if let Some(flag) = asked.keys().find(|flag| app.flags.state(**flag).1 == Source::Environment) {
         let detail = format!("`{}` is set by the environment, which wins", flag.as_str());

@@ -67,6 +67,7 @@ async fn start(app: App, call: Call<Json<StartRequest>>) -> Result<Answer, Probl
     let mut start = Start::new(pipeline, request.input.clone()).organization(organization.clone());
     start.idempotency_key = call.header("idempotency-key").map(str::to_owned);
     start.principal = Some(caller.principal());
+    start.traceparent = call.header("traceparent").map(str::to_owned);
     start.labels = request.labels.clone();
     start.max_credits = request.max_credits;
     let run = app.engine.start(start).await?;

@@ -209,9 +209,8 @@ impl Backups {
         let now = clock.clone();
         let handle = tokio::runtime::Handle::current();
         // Files are read and written, and much is hashed: not on a thread that answers requests.
-        let taken = tokio::task::spawn_blocking(move || {
-            handle.block_on(take(&*store, &target, &*now))
-        });
+        let taken =
+            tokio::task::spawn_blocking(move || handle.block_on(take(&*store, &target, &*now)));
         let taken = taken.await.unwrap_or_else(|error| {
             let source = std::io::Error::other(error);
             Err(BackupFailure::Io { what: "the backup was broken off", source })

@@ -56,10 +56,19 @@ mod tests {
             (daily, None, "2026-11-26T03:00:00Z", "2026-11-27T03:00:00Z"),
             (daily, Some("2026-11-26T03:00:04Z"), "2026-11-26T01:00:00Z", "2026-11-27T03:00:00Z"),
             (daily, Some("2026-11-20T03:00:04Z"), "2026-11-26T01:00:00Z", "2026-11-21T03:00:00Z"),
-            (Rhythm::Hours(6), Some("2026-11-26T03:10:00Z"), "2026-11-26T01:00:00Z", "2026-11-26T09:10:00Z"),
+            (
+                Rhythm::Hours(6),
+                Some("2026-11-26T03:10:00Z"),
+                "2026-11-26T01:00:00Z",
+                "2026-11-26T09:10:00Z",
+            ),
             (Rhythm::Hours(6), None, "2026-11-26T01:00:00Z", "2026-11-26T07:00:00Z"),
         ] {
-            assert_eq!(due(rhythm, newest.map(at), at(started)), at(wanted), "{newest:?} {started}");
+            assert_eq!(
+                due(rhythm, newest.map(at), at(started)),
+                at(wanted),
+                "{newest:?} {started}"
+            );
         }
         assert_eq!(Rhythm::new(0, 3), None);
     }

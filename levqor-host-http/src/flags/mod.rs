@@ -147,9 +147,8 @@ impl Flags {
     /// # Errors
     /// `config.value` for a flag that is none, or a guard that cannot be turned off.
     pub(crate) fn load(data_dir: &Path, metrics: Arc<Metrics>) -> Result<Self, ConfigError> {
-        let environment = std::env::vars().filter_map(|(name, value)| {
-            Some((name.strip_prefix(VARIABLE)?.to_lowercase(), value))
-        });
+        let environment = std::env::vars()
+            .filter_map(|(name, value)| Some((name.strip_prefix(VARIABLE)?.to_lowercase(), value)));
         let mut layers = Layers { environment: named(environment)?, ..Layers::default() };
         match std::fs::read_to_string(data_dir.join(FILE)) {
             Ok(text) => layers.file = read(&text)?,

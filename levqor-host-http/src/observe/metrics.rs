@@ -166,13 +166,13 @@ impl Metrics {
         };
         metrics.register();
         for status in ENDS {
-            metrics.runs.get_or_create(&Status { status: status.as_str() });
+            drop(metrics.runs.get_or_create(&Status { status: status.as_str() }));
         }
         for account in Account::ALL {
-            metrics.credits.get_or_create(&InAccount { account: account.as_str() });
+            drop(metrics.credits.get_or_create(&InAccount { account: account.as_str() }));
         }
         for result in ["verified", "failed"] {
-            metrics.backups.get_or_create(&Result { result });
+            drop(metrics.backups.get_or_create(&Result { result }));
         }
         metrics.queue(&levqor_core::engine::Load::default(), 0.0);
         metrics

@@ -4,13 +4,35 @@
 
 /// What keys and tokens of this host and of usual vendors begin with.
 const PREFIXES: [&str; 16] = [
-    "lvq_", "whsec_", "sk_live_", "sk_test_", "rk_live_", "sk-", "xox", "ghp_", "gho_", "ghs_",
-    "github_pat_", "glpat-", "AKIA", "eyJ", "re_", "AGE-SECRET-KEY-",
+    "lvq_",
+    "whsec_",
+    "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "sk-",
+    "xox",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "AKIA",
+    "eyJ",
+    "re_",
+    "AGE-SECRET-KEY-",
 ];
 /// Names after which a value is secret.
 const NAMES: [&str; 10] = [
-    "password", "passwd", "secret", "token", "authorization", "api_key", "apikey", "api-key",
-    "signature", "cookie",
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "authorization",
+    "api_key",
+    "apikey",
+    "api-key",
+    "signature",
+    "cookie",
 ];
 /// Words before a value that is secret.
 const SCHEMES: [&str; 2] = ["bearer", "basic"];

@@ -75,8 +75,7 @@ pub(crate) async fn send_all(
 
 fn request(dsn: &Dsn, report: &Map<String, Value>) -> Request {
     let mut request = Request::new(Method::Post, dsn.endpoint.clone());
-    let auth =
-        format!("Sentry sentry_version=7, sentry_client=levqor/0.1, sentry_key={}", dsn.key);
+    let auth = format!("Sentry sentry_version=7, sentry_client=levqor/0.1, sentry_key={}", dsn.key);
     request.headers = vec![
         ("content-type".to_owned(), b"application/x-sentry-envelope".to_vec()),
         ("x-sentry-auth".to_owned(), auth.into_bytes()),
@@ -104,7 +103,8 @@ fn envelope(report: &Map<String, Value>) -> Vec<u8> {
         "extra": extra,
     });
     let event = event.to_string();
-    let item = json!({ "type": "event", "content_type": "application/json", "length": event.len() });
+    let item =
+        json!({ "type": "event", "content_type": "application/json", "length": event.len() });
     format!("{}\n{item}\n{event}\n", json!({ "event_id": id, "sent_at": at })).into_bytes()
 }
 

@@ -131,7 +131,12 @@ fn backups(config: &Config, now: Timestamp) -> Vec<Finding> {
     match newest {
         None if config.data_dir.join("store").exists() => {
             let what = "there is a store and no verified backup of it".to_owned();
-            add(Grade::Weak, "doctor.no_backup", what, "levqor-host-http serve, then POST /ops/backup");
+            add(
+                Grade::Weak,
+                "doctor.no_backup",
+                what,
+                "levqor-host-http serve, then POST /ops/backup",
+            );
         }
         Some(age_ms) if age_ms > old_ms && hours > 0 => {
             let what = format!("the newest verified backup is {} hours old", age_ms / 3_600_000);

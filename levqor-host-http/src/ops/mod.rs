@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::backup::{self, Rhythm};
 use crate::config::ConfigError;
 use crate::flags::Flag;
+use crate::observe::otlp::{self, Collector};
 use crate::observe::sentry::{self, Dsn};
 use crate::serve::HostError;
 
@@ -105,6 +106,13 @@ pub(crate) async fn start(app: &App) -> Result<Background, HostError> {
             tasks.push(tokio::spawn(until(stop.clone(), work)));
         }
     }
+    if !app.config.otlp_url.is_empty() {
+        let to = Collector::new(&app.config.otlp_url).map_err(ConfigError::Value)?;
+        if let Some(spans) = app.spans.send_away() {
+            let work = otlp::send_all(app.registry.egress(), to, spans);
+            tasks.push(tokio::spawn(until(stop.clone(), work)));
+        }
+    }
     if let Some(rhythm) = Rhythm::new(app.config.backup.every_hours, app.config.backup.hour) {
         tasks.push(tokio::spawn(until(stop.clone(), take_backups(app.clone(), rhythm))));
     }
@@ -155,7 +163,10 @@ async fn follow_flags(app: App) {
     loop {
         app.engine.clock().sleep_until(app.now().plus_ms(REFRESH_MS)).await;
         if let Err(problem) = app.flags.refresh(&app.desk).await {
-            tracing::warn!(code = problem.code(), "the flags cannot be read; they stay as they are");
+            tracing::warn!(
+                code = problem.code(),
+                "the flags cannot be read; they stay as they are"
+            );
         }
     }
 }

@@ -31,8 +31,9 @@ use crate::desk::Desk;
 use crate::flags::Flags;
 use crate::http::Problem;
 use crate::limits::CACHE_BYTES;
+use crate::observe::otlp::Spans;
 use crate::observe::{Errors, Exchanged, Heard, Metrics, Watched};
-use crate::ops::{self, Background};
+use crate::ops::{self, Background, Ops};
 
 pub(crate) use first::OPERATOR;
 
@@ -254,6 +255,7 @@ async fn open(
     let vault = Arc::new(FileVault::open(&vault_dir, VaultKey::load(&vault_dir)?)?);
     let plugins_dir = config.plugins_dir();
     let metrics = Arc::new(Metrics::new());
+    let spans = Spans::default();
     let flags = Flags::load(&config.data_dir, metrics.clone())?;
     let backups = Backups::new(&config, metrics.clone()).map_err(ConfigError::Value)?;
     let store: Arc<dyn Store> = Arc::new(Watched::new(store, metrics.clone()));
@@ -269,7 +271,7 @@ async fn open(
         .await?;
     let catalog = Catalog::new();
     registry.register(&catalog)?;
-    let heard = Arc::new(Heard::new(metrics.clone(), catalog.clone()));
+    let heard = Arc::new(Heard::new(metrics.clone(), catalog.clone(), spans.clone()));
     let engine = Engine::builder_on(store.clone(), catalog)
         .plans(Plans::default())
         .observer(heard)
@@ -284,6 +286,7 @@ async fn open(
         vault,
         desk,
         metrics,
+        spans,
         errors,
         flags,
         backups,

@@ -158,8 +158,16 @@ async fn readiness_names_every_services_way_and_the_own_listener_asks_for_no_key
                         "planner": "matcher", "tracing": "off", "backups": "plain" });
     assert_eq!(ready["modes"], modes);
     let own = world.anybody().at(world.host.ops_address().unwrap());
-    for path in ["/healthz", "/readyz", "/metrics", "/ops/uptime", "/ops/queue_health",
-                 "/ops/dlq", "/ops/flags", "/ops/backup"] {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/ops/uptime",
+        "/ops/queue_health",
+        "/ops/dlq",
+        "/ops/flags",
+        "/ops/backup",
+    ] {
         assert_eq!(own.get(path).await.status, StatusCode::OK, "{path}");
         if path.starts_with("/ops/") {
             assert_eq!(world.anybody().get(path).await.refused(401), "auth.unauthorized");

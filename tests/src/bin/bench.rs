@@ -1,4 +1,5 @@
-//! `bench w1|w2|call|sleepers`: what a run, a call and a sleeper cost here, one JSON line a figure.
+//! `bench w1|w2|call|sleepers|backup`: what a run, a call, a sleeper and a backup cost here, one
+//! JSON line a figure.
 
 use clap::{Parser, ValueEnum};
 use levqor_tests::bench::load::{self, Failure};
@@ -16,6 +17,8 @@ enum What {
     Call,
     /// Runs that sleep, and W1 beside them.
     Sleepers,
+    /// A backup with its proof, and restoring it.
+    Backup,
 }
 
 #[derive(Debug, Parser)]
@@ -27,6 +30,9 @@ struct Arguments {
     /// How many runs, calls or sleepers.
     #[arg(long)]
     runs: Option<usize>,
+    /// Size of the store that is backed up.
+    #[arg(long, default_value_t = 1_024)]
+    mib: usize,
     /// Runs in flight in W1.
     #[arg(long, default_value_t = 64)]
     in_flight: usize,
@@ -43,6 +49,11 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         return call(arguments).await;
     }
     let bench = stores::open(&arguments.store)?;
+    if let What::Backup = arguments.what {
+        let done = backup(&bench, arguments.mib).await;
+        bench.remove();
+        return done;
+    }
     if let Some(dir) = &bench.dir {
         let mut times = disk::fdatasyncs(dir)?;
         let whole: std::time::Duration = times.iter().sum();
@@ -54,7 +65,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         What::W1 => w1(&bench, arguments.runs.unwrap_or(2_000), arguments.in_flight).await?,
         What::W2 => w2(&bench, arguments.runs.unwrap_or(500)).await?,
         What::Sleepers => sleepers(&bench, arguments.runs.unwrap_or(100_000)).await?,
-        What::Call => {}
+        What::Call | What::Backup => {}
     }
     bench.remove();
     Ok(())
@@ -111,6 +122,18 @@ async fn sleepers(bench: &Bench, runs: usize) -> Result<(), Failure> {
     print_w1("w1_beside_sleepers", bench, &serving, 2_000, 64).await?;
     serving.stop().await;
     Ok(())
+}
+
+#[cfg(not(feature = "plugins"))]
+async fn backup(_: &Bench, _: usize) -> Result<(), Failure> {
+    Err("this build has no host: build it with the feature `plugins`".into())
+}
+
+/// In a folder beside the one that was opened, which stays empty.
+#[cfg(feature = "plugins")]
+async fn backup(bench: &Bench, mib: usize) -> Result<(), Failure> {
+    let dir = bench.dir.as_deref().ok_or("a backup needs a store on disk")?;
+    levqor_tests::bench::backups::run(&dir.join("backup"), mib).await
 }
 
 #[cfg(not(feature = "plugins"))]

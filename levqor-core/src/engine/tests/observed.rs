@@ -13,7 +13,12 @@ impl Observer for Listener {
             Observed::RunAccepted { .. } => "accepted".to_owned(),
             Observed::RunEnded(end) => {
                 let took_ms = end.ended.since_ms(end.created);
-                format!("{} {} after {took_ms} for {}", end.pipeline, end.status.as_str(), end.credits)
+                format!(
+                    "{} {} after {took_ms} for {}",
+                    end.pipeline,
+                    end.status.as_str(),
+                    end.credits
+                )
             }
             Observed::Called(call) => {
                 let kind = call.error_kind().map_or("worked", |kind| kind.as_str());

@@ -27,11 +27,13 @@ fn opened(file: &[u8], secret: &StaticSecret) -> Option<Vec<u8>> {
         STANDARD_NO_PAD.decode(lines[1].strip_prefix("-> X25519 ")?).ok()?.try_into().ok()?;
     let shared = secret.diffie_hellman(&PublicKey::from(share));
     let salt = [share.as_slice(), PublicKey::from(secret).as_bytes()].concat();
-    let wrap = ChaCha20Poly1305::new(&Key::from(*derive(shared.as_bytes(), Some(&salt), X25519_LABEL)));
+    let wrap =
+        ChaCha20Poly1305::new(&Key::from(*derive(shared.as_bytes(), Some(&salt), X25519_LABEL)));
     let body = STANDARD_NO_PAD.decode(lines[2]).ok()?;
     let file_key = wrap.decrypt(&Nonce::from([0; 12]), body.as_slice()).ok()?;
     let mut mac =
-        <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&*derive(&file_key, None, "header")).ok()?;
+        <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&*derive(&file_key, None, "header"))
+            .ok()?;
     mac.update(&file[..end + 4]);
     mac.verify_slice(&STANDARD_NO_PAD.decode(lines[3].strip_prefix("--- ")?).ok()?).ok()?;
     let (nonce, mut rest) = file[line_end + 1..].split_at_checked(16)?;
@@ -71,7 +73,11 @@ fn a_changed_byte_is_seen_wherever_it_is() {
     for at in 0..file.len() {
         let mut changed = file.clone();
         changed[at] ^= 1;
-        assert_eq!(std::panic::catch_unwind(|| opened(&changed, &secret)).ok().flatten(), None, "{at}");
+        assert_eq!(
+            std::panic::catch_unwind(|| opened(&changed, &secret)).ok().flatten(),
+            None,
+            "{at}"
+        );
     }
     assert_eq!(opened(&file[..file.len() - 1], &secret), None);
 }
