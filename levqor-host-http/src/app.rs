@@ -20,6 +20,7 @@ use crate::desk::Desk;
 use crate::flags::Flags;
 use crate::guard::Guard;
 use crate::mail::Mails;
+use crate::observe::otlp::Spans;
 use crate::observe::{Errors, Metrics};
 use crate::ops::Ops;
 use crate::people::pace::Links;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub desk: Desk,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where spans go.
+    pub(crate) spans: Spans,
     /// Where errors go.
     pub errors: Errors,
     /// What an operator turned off.

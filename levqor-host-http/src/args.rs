@@ -100,12 +100,15 @@ fn serve(config: Config) -> Result<(), Failure> {
     crate::observe::log::install(&config, errors.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Runtime)?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let host = Host::start_reporting(config, levqor_core::time::SystemClock, errors).await?;
         tell(&host.greeting());
         host.until_signal().await?;
         Ok(())
-    })
+    });
+    // A backup that is being taken is left behind; it is none until it is whole.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    served
 }
 
 /// Prints what is found; a failure where something is.

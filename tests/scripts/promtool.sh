@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Prometheus' own tool reads the alert rules, and what a started host exposes. Takes the host's
-# program as its argument; installs Debian's `prometheus` where promtool is not there.
+# program as its argument; installs Debian's `prometheus` and `curl` where they are not there.
 set -Eeuo pipefail
 host=${1:?the path of levqor-host-http}
 rules=$(dirname "${BASH_SOURCE[0]}")/../../levqor-host-http/deploy/alerts.yaml
-if ! command -v promtool >/dev/null; then
+missing=()
+command -v promtool >/dev/null || missing+=(prometheus)
+command -v curl >/dev/null || missing+=(curl)
+if [ ${#missing[@]} -gt 0 ]; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 scratch=$(mktemp -d)
 pid=

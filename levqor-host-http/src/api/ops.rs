@@ -264,6 +264,14 @@ async fn matching(app: &App, request: &RetryRequest) -> Result<(Vec<FoundLetter>
     if request.runs.len() > RETRIES_MAX {
         return Err(Problem::invalid("dlq.too_many", format!("at most {RETRIES_MAX} at once")));
     }
+    for text in request.pipeline.iter().chain(&request.code) {
+        if text.is_empty() || text.len() > 128 {
+            return Err(Problem::invalid(
+                "dlq.filter",
+                "`pipeline` and `code` have 1 to 128 bytes",
+            ));
+        }
+    }
     let runs: BTreeSet<&str> = request.runs.iter().map(String::as_str).collect();
     let wanted = |found: &FoundLetter| {
         let code = found.letter.error.as_ref().map(|error| error.code.as_str());
@@ -384,14 +392,12 @@ struct BackupBegun {
 async fn take_backup(app: App, call: Call) -> Result<Answer, Problem> {
     let caller = call.caller()?;
     let organization = caller.may(Scope::OpsWrite)?;
-    if app.backups.is_running() {
-        return Err(Problem::conflict("backup.running", "a backup is being taken already"));
-    }
+    let begun = app.backups.begin();
+    let taking = begun.map_err(|busy| Problem::conflict(busy.code(), busy.to_string()))?;
     let change = Change::by(caller, organization, &call.head, "backup", app.now());
     app.desk.commit(change).await?;
     let (store, clock) = (app.engine.store().clone(), app.engine.clock().clone());
-    let backups = app.backups.clone();
     // What became of it stands in the list, is counted and logged.
-    tokio::spawn(async move { drop(backups.take(store, clock).await) });
+    tokio::spawn(async move { drop(taking.take(store, clock).await) });
     Answer::json(StatusCode::ACCEPTED, &BackupBegun { status: "running" })
 }

@@ -88,6 +88,17 @@ pub(super) fn list(folder: &Path) -> Vec<Backup> {
     found
 }
 
+/// Removes files that never became a backup.
+pub(super) fn tidy(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && name.ends_with(".part") {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Removes what need not be kept. The newest is always kept, however old it is.
 pub(super) fn sweep(folder: &Path, keep: Keep, now: Timestamp) {
     for backup in goes(&list(folder), keep, now) {

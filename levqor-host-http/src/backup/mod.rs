@@ -17,6 +17,7 @@ mod take;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use levqor_core::store::Store;
 use levqor_core::time::{Clock, Timestamp};
@@ -139,7 +140,7 @@ struct Inner {
     target: Target,
     keep: files::Keep,
     metrics: Arc<Metrics>,
-    running: tokio::sync::Mutex<()>,
+    running: AtomicBool,
     failures: Mutex<Vec<FailedBackup>>,
 }
 
@@ -160,7 +161,7 @@ impl Backups {
             target,
             keep,
             metrics,
-            running: tokio::sync::Mutex::default(),
+            running: AtomicBool::new(false),
             failures: Mutex::default(),
         };
         let backups = Self { inner: Arc::new(inner) };
@@ -185,7 +186,7 @@ impl Backups {
     /// Whether one is being taken.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.inner.running.try_lock().is_err()
+        self.inner.running.load(Ordering::Acquire)
     }
 
     /// Whether backups are sealed.
@@ -194,17 +195,49 @@ impl Backups {
         self.inner.target.recipient.is_some()
     }
 
-    /// Takes one now and lets old ones go. Work of minutes for a large store; the store goes on.
+    /// Removes what a process that was killed left behind; nobody else may be taking one.
+    pub(crate) fn tidy(&self) {
+        files::tidy(&self.inner.target.folder);
+        let _ = std::fs::remove_dir_all(&self.inner.target.scratch);
+    }
+
+    /// The right to take one: nobody else does meanwhile.
+    ///
+    /// # Errors
+    /// [`BackupFailure::Busy`].
+    pub fn begin(&self) -> Result<Taking, BackupFailure> {
+        let inner = self.inner.clone();
+        match inner.running.swap(true, Ordering::AcqRel) {
+            true => Err(BackupFailure::Busy),
+            false => Ok(Taking { inner }),
+        }
+    }
+}
+
+/// A backup that is to be taken.
+#[derive(Debug)]
+#[must_use = "nothing is taken until it is told to"]
+pub struct Taking {
+    inner: Arc<Inner>,
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.inner.running.store(false, Ordering::Release);
+    }
+}
+
+impl Taking {
+    /// Takes it and lets old ones go. Work of minutes for a large store; the store goes on.
     ///
     /// # Errors
     /// [`BackupFailure`]; it is also counted and remembered.
     pub async fn take(
-        &self,
+        self,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Backup, BackupFailure> {
         let inner = self.inner.clone();
-        let Ok(_running) = inner.running.try_lock() else { return Err(BackupFailure::Busy) };
         let target = inner.target.clone();
         let now = clock.clone();
         let handle = tokio::runtime::Handle::current();

@@ -1,7 +1,7 @@
 //! Taking one backup: export, proof, seal, rename.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
 use levqor_core::store::{Store, backup};

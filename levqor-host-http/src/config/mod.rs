@@ -82,6 +82,9 @@ pub struct Config {
     /// empty.
     #[serde(default)]
     pub ops_listen: String,
+    /// Where traces are sent, a collector's address; nowhere where empty.
+    #[serde(default)]
+    pub otlp_url: String,
     /// Where and when backups are taken.
     #[serde(default)]
     pub backup: BackupConfig,
@@ -203,6 +206,7 @@ impl Config {
             resend_key: None,
             webhooks: Webhooks::default(),
             ops_listen: String::new(),
+            otlp_url: String::new(),
             backup: BackupConfig::default(),
             log: LogConfig::default(),
             sentry_dsn: None,

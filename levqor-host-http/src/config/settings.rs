@@ -81,6 +81,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("log.filter", "LEVQOR_LOG", Kind::Text, "\"info\"", "what is logged: info, or info,levqor_core=debug"),
     setting("log.files", "LEVQOR_LOG_FILES", Kind::Number, "14", "how many files of the log are kept"),
     setting("log.file_bytes", "LEVQOR_LOG_FILE_BYTES", Kind::Number, "67108864", "bytes after which another file of the day begins"),
+    setting("otlp_url", "LEVQOR_OTLP_URL", Kind::Text, "", "collector of traces, such as http://127.0.0.1:4318; none where not said"),
     setting("sentry_dsn", "LEVQOR_SENTRY_DSN", Kind::Secret, "", "where errors are reported, https://KEY@HOST/PROJECT; `logs/errors.jsonl` where not said"),
     setting("admin_key", "LEVQOR_ADMIN_KEY", Kind::Secret, "", "the operator's key, lvq_<id>_<secret of 32 characters or more>"),
 ];

@@ -8,21 +8,24 @@ use levqor_core::connector::{Catalog, Outcome};
 use levqor_core::engine::{Called, Observed, Observer};
 
 use super::Metrics;
+use super::otlp::Spans;
 
 /// Hears the engine.
 #[derive(Debug)]
 pub(crate) struct Heard {
     metrics: Arc<Metrics>,
     catalog: Catalog,
+    spans: Spans,
 }
 
 impl Heard {
     /// What it hears goes to `metrics`; prices come from `catalog`.
-    pub(crate) fn new(metrics: Arc<Metrics>, catalog: Catalog) -> Self {
-        Self { metrics, catalog }
+    pub(crate) fn new(metrics: Arc<Metrics>, catalog: Catalog, spans: Spans) -> Self {
+        Self { metrics, catalog, spans }
     }
 
     fn called(&self, call: &Called<'_>) {
+        self.spans.call(call);
         let took = Duration::from_millis(call.took_ms);
         self.metrics.called(call.connector, call.action, took, call.error_kind());
         // What calls a model says which, and what it used.
@@ -42,6 +45,7 @@ impl Observer for Heard {
             Observed::RunEnded(end) => {
                 let took = Duration::from_millis(end.ended.since_ms(end.created));
                 self.metrics.run_ended(end.status, took);
+                self.spans.run(end);
             }
             Observed::Called(call) => self.called(call),
             Observed::DeadLetterGone { .. } => self.metrics.letter_gone(),

@@ -12,6 +12,7 @@ pub mod errors;
 mod expose;
 pub(crate) mod log;
 mod metrics;
+pub(crate) mod otlp;
 mod redact;
 pub(crate) mod request;
 pub(crate) mod sentry;

@@ -56,6 +56,7 @@ impl Seen {
         let route = response.extensions().get::<RouteId>().map_or(NO_ROUTE, |route| route.0);
         let status = response.status().as_u16();
         self.app.metrics.answered(route, status, took);
+        self.app.spans.request(&self.trace, route, self.method, status, took);
         let ms = took.as_secs_f64() * 1_000.0;
         let ms = (ms * 1_000.0).round() / 1_000.0;
         self.span.in_scope(|| {

@@ -9,16 +9,26 @@ pub(crate) struct Trace {
     pub(crate) trace: String,
     /// 16 hexadecimal digits: this request.
     pub(crate) span: String,
+    /// The span it was sent from.
+    pub(crate) parent: Option<String>,
     flags: String,
 }
 
 impl Trace {
     /// A new place below the one that `traceparent` names; in a new trace where that is not one.
     pub(crate) fn below(traceparent: Option<&str>) -> Self {
-        let span = hex(&Random::bytes::<8>());
-        match traceparent.and_then(parse) {
-            Some((trace, flags)) => Self { trace: trace.to_owned(), span, flags: flags.to_owned() },
-            None => Self { trace: hex(&Random::bytes::<16>()), span, flags: "00".to_owned() },
+        let span = random_span();
+        match traceparent.and_then(read) {
+            Some((trace, parent, flags)) => Self {
+                trace: trace.to_owned(),
+                span,
+                parent: Some(parent.to_owned()),
+                flags: flags.to_owned(),
+            },
+            None => {
+                let (trace, flags) = (hex(&Random::bytes::<16>()), "00".to_owned());
+                Self { trace, span, parent: None, flags }
+            }
         }
     }
 
@@ -28,8 +38,13 @@ impl Trace {
     }
 }
 
-/// Trace id and flags.
-fn parse(text: &str) -> Option<(&str, &str)> {
+/// A new span's id.
+pub(super) fn random_span() -> String {
+    hex(&Random::bytes::<8>())
+}
+
+/// Trace, span and flags.
+pub(super) fn read(text: &str) -> Option<(&str, &str, &str)> {
     let mut parts = text.trim().split('-');
     let (version, trace, span, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -44,7 +59,7 @@ fn parse(text: &str) -> Option<(&str, &str)> {
         && is(flags, 2)
         && trace.bytes().any(|b| b != b'0')
         && span.bytes().any(|b| b != b'0');
-    good.then_some((trace, flags))
+    good.then_some((trace, span, flags))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -66,7 +81,7 @@ mod tests {
         assert_eq!(trace.trace, "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_ne!(trace.span, "00f067aa0ba902b7");
         assert!(trace.traceparent().ends_with("-01"));
-        assert!(parse(&trace.traceparent()).is_some());
+        assert!(read(&trace.traceparent()).is_some());
         for wrong in [
             "",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
@@ -77,7 +92,7 @@ mod tests {
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-\n1",
         ] {
-            assert_eq!(parse(wrong), None, "{wrong}");
+            assert_eq!(read(wrong), None, "{wrong}");
             assert_ne!(Trace::below(Some(wrong)).trace, trace.trace, "{wrong}");
         }
     }

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::backup::{self, Rhythm};
 use crate::config::ConfigError;
 use crate::flags::Flag;
+use crate::observe::otlp::{self, Collector};
 use crate::observe::sentry::{self, Dsn};
 use crate::serve::HostError;
 
@@ -94,6 +95,7 @@ impl Background {
 pub(crate) async fn start(app: &App) -> Result<Background, HostError> {
     app.flags.refresh(&app.desk).await?;
     app.flags.announce();
+    app.backups.tidy();
     app.metrics.letters_found(letters(&app.engine).await?);
     let stop = CancellationToken::new();
     let mut tasks = vec![tokio::spawn(until(stop.clone(), follow_flags(app.clone())))];
@@ -102,6 +104,13 @@ pub(crate) async fn start(app: &App) -> Result<Background, HostError> {
         if let Some(reports) = app.errors.send_away() {
             let (egress, errors) = (app.registry.egress(), app.errors.clone());
             let work = sentry::send_all(egress, dsn, reports, errors);
+            tasks.push(tokio::spawn(until(stop.clone(), work)));
+        }
+    }
+    if !app.config.otlp_url.is_empty() {
+        let to = Collector::new(&app.config.otlp_url).map_err(ConfigError::Value)?;
+        if let Some(spans) = app.spans.send_away() {
+            let work = otlp::send_all(app.registry.egress(), to, spans);
             tasks.push(tokio::spawn(until(stop.clone(), work)));
         }
     }
@@ -169,12 +178,14 @@ async fn take_backups(app: App, rhythm: Rhythm) {
         let newest = app.backups.list().first().map(|newest| newest.created);
         let due = backup::due(rhythm, newest, app.ops.started()).max(started);
         app.engine.clock().sleep_until(due).await;
-        if app.flags.is_on(Flag::Backups) {
-            let taken = app.backups.take(app.engine.store().clone(), app.engine.clock().clone());
-            if taken.await.is_err() {
-                started = app.now().plus_ms(BACKUP_RETRY_MS);
+        let taken = match app.backups.begin() {
+            Ok(taking) if app.flags.is_on(Flag::Backups) => {
+                let (store, clock) = (app.engine.store().clone(), app.engine.clock().clone());
+                taking.take(store, clock).await.is_ok()
             }
-        } else {
+            _ => false,
+        };
+        if !taken {
             started = app.now().plus_ms(BACKUP_RETRY_MS);
         }
     }

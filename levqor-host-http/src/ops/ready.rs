@@ -118,7 +118,7 @@ fn modes(app: &App) -> Modes {
         errors: if app.errors.is_sent_away() { "sentry" } else { "file" }.to_owned(),
         mail: "folder".to_owned(),
         planner: "matcher".to_owned(),
-        tracing: "off".to_owned(),
+        tracing: if app.spans.is_on() { "otlp" } else { "off" }.to_owned(),
         backups: backups.to_owned(),
     }
 }

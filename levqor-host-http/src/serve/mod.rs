@@ -44,6 +44,7 @@ use crate::flags::Flags;
 use crate::guard::Guard;
 use crate::http::Problem;
 use crate::mail::{Folder, Mails, Resend};
+use crate::observe::otlp::Spans;
 use crate::observe::{Errors, Exchanged, Heard, Metrics, Watched};
 use crate::ops::{self, Background, Ops};
 use crate::people::chores;
@@ -305,6 +306,7 @@ async fn open(
     let vault = Arc::new(FileVault::open(&vault_dir, VaultKey::load(&vault_dir)?)?);
     let plugins_dir = config.plugins_dir();
     let metrics = Arc::new(Metrics::new());
+    let spans = Spans::default();
     let flags = Flags::load(&config.data_dir, metrics.clone())?;
     let backups = Backups::new(&config, metrics.clone()).map_err(ConfigError::Value)?;
     let store: Arc<dyn Store> = Arc::new(Watched::new(store, metrics.clone()));
@@ -328,7 +330,7 @@ async fn open(
     let deliverer =
         Deliverer::new(desk.clone(), vault.clone(), egress, clock.clone(), post.clone());
     catalog.add(Arc::new(deliverer)).map_err(RegistryError::from)?;
-    let heard = Arc::new(Heard::new(metrics.clone(), catalog.clone()));
+    let heard = Arc::new(Heard::new(metrics.clone(), catalog.clone(), spans.clone()));
     let engine = Engine::builder_on(store.clone(), catalog)
         .clock(clock.clone())
         .plans(plans)
@@ -341,6 +343,7 @@ async fn open(
     let parts = Parts {
         ops: Ops::new(engine.clock().now()),
         metrics,
+        spans,
         errors,
         flags,
         backups,

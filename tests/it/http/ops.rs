@@ -309,7 +309,7 @@ async fn a_backup_under_load_is_one_cut_that_restores_elsewhere() {
         let report = engine.audit(&Organization::new("main").unwrap()).await.unwrap();
         assert!(report.is_ok(), "{report:?}");
         let bytes = std::fs::read(&file).unwrap();
-        let every = (bytes.len() / 200).max(1);
+        let every = (bytes.len() / 60).max(1);
         for at in (0..bytes.len()).step_by(every) {
             let mut changed = bytes.clone();
             changed[at] ^= 1 << (at % 8);

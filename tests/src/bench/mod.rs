@@ -3,6 +3,8 @@
 //! They share the engine's public interface with every embedder and nothing else: no batching that
 //! a caller could not do, no warm state that a second process would not have.
 
+#[cfg(feature = "plugins")]
+pub mod backups;
 pub mod disk;
 #[cfg(feature = "plugins")]
 pub mod http;

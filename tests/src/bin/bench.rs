@@ -1,5 +1,5 @@
-//! `bench w1|w2|w3|call|sleepers|start`: what a run, a request, a call, a sleeper and a start of the
-//! host cost here, one JSON line a figure.
+//! `bench w1|w2|w3|call|sleepers|start|backup`: what a run, a request, a call, a sleeper, a start of
+//! the host and a backup cost here, one JSON line a figure.
 
 use clap::{Parser, ValueEnum};
 use levqor_tests::bench::load::{self, Failure};
@@ -21,6 +21,8 @@ enum What {
     Sleepers,
     /// Starts of the HTTP host on an empty store, to its first answer.
     Start,
+    /// A backup with its proof, and restoring it.
+    Backup,
 }
 
 #[derive(Debug, Parser)]
@@ -32,6 +34,9 @@ struct Arguments {
     /// How many runs, requests, calls or sleepers.
     #[arg(long)]
     runs: Option<usize>,
+    /// Size of the store that is backed up.
+    #[arg(long, default_value_t = 1_024)]
+    mib: usize,
     /// Runs in flight in W1, connections in W3.
     #[arg(long, default_value_t = 64)]
     in_flight: usize,
@@ -54,6 +59,11 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         _ => {}
     }
     let bench = stores::open(&arguments.store, arguments.cache_mib)?;
+    if let What::Backup = arguments.what {
+        let done = backup(&bench, arguments.mib).await;
+        bench.remove();
+        return done;
+    }
     if let Some(dir) = &bench.dir {
         let mut times = disk::fdatasyncs(dir)?;
         let whole: std::time::Duration = times.iter().sum();
@@ -65,7 +75,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         What::W1 => w1(&bench, arguments.runs.unwrap_or(2_000), arguments.in_flight).await?,
         What::W2 => w2(&bench, arguments.runs.unwrap_or(500)).await?,
         What::Sleepers => sleepers(&bench, arguments.runs.unwrap_or(100_000)).await?,
-        What::W3 | What::Call | What::Start => {}
+        What::W3 | What::Call | What::Start | What::Backup => {}
     }
     bench.remove();
     Ok(())
@@ -187,6 +197,18 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
         .print();
     intake.host.stop().await?;
     Ok(())
+}
+
+#[cfg(not(feature = "plugins"))]
+async fn backup(_: &Bench, _: usize) -> Result<(), Failure> {
+    Err("this build has no host: build it with the feature `plugins`".into())
+}
+
+/// In a folder beside the one that was opened, which stays empty.
+#[cfg(feature = "plugins")]
+async fn backup(bench: &Bench, mib: usize) -> Result<(), Failure> {
+    let dir = bench.dir.as_deref().ok_or("a backup needs a store on disk")?;
+    levqor_tests::bench::backups::run(&dir.join("backup"), mib).await
 }
 
 #[cfg(not(feature = "plugins"))]
