@@ -27,7 +27,6 @@ use levqor_core::connector::Catalog;
 use levqor_core::engine::{Engine, Error as EngineError};
 use levqor_core::quota::Plans;
 use levqor_core::store::{Store, StoreError};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -121,9 +120,8 @@ impl Host {
         let (app, admin_key) = open(config, store).await?;
         let edge = Arc::new(Edge::new(app.clone())?);
         let listen = app.config.listen;
-        let bound = TcpListener::bind(listen).await;
         let io = |source| HostError::Io { what: format!("cannot listen on {listen}"), source };
-        let listener = bound.map_err(io)?;
+        let listener = accept::listener(listen).map_err(io)?;
         let address = listener.local_addr().map_err(io)?;
         let (stop_accepting, stop_engine) = (CancellationToken::new(), CancellationToken::new());
         let driven = app.engine.clone();
