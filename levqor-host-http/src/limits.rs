@@ -34,6 +34,11 @@ pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 pub(crate) const TARGET_BYTES_MAX: usize = 8 * 1024;
 /// What is after a chunk's size, and each line after the last chunk: nobody sends any.
 pub(crate) const CHUNK_LINE_BYTES_MAX: usize = 1_024;
+/// What the kernel holds of answers that one peer does not take; grown by itself it would be 4 MiB.
+/// Enough for 2 MiB a second over 100 ms.
+pub(crate) const SEND_BUFFER_BYTES: u32 = 256 * 1024;
+/// Connections that wait to be accepted.
+pub(crate) const BACKLOG: u32 = 1_024;
 /// hyper's buffers of one connection.
 pub(crate) const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Requests at once on one HTTP/2 connection.

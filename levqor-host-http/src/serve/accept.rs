@@ -1,15 +1,27 @@
 //! The accept loop: which connections are taken, and the end of all.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
 
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{self, Common};
 use super::edge::Link;
 use super::tickets::Tickets;
-use crate::limits::{ACCEPT_PAUSE, DRAIN_TIME};
+use crate::limits::{ACCEPT_PAUSE, BACKLOG, DRAIN_TIME, SEND_BUFFER_BYTES};
+
+/// Listens; connections have their buffers from the socket they were accepted on.
+pub(super) fn listener(listen: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait for the last connections of the host before.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
+}
 
 /// Takes connections until told to stop, then waits for answers under way.
 pub(super) async fn accept(

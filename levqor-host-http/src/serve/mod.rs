@@ -27,7 +27,6 @@ use levqor_core::connector::Catalog;
 use levqor_core::engine::{Engine, Error as EngineError};
 use levqor_core::store::{Store, StoreError};
 use levqor_core::time::{Clock, SystemClock};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -162,9 +161,8 @@ impl Host {
         let (app, admin_key) = open(config, store, clock, errors).await?;
         let edge = Arc::new(Edge::new(app.clone())?);
         let listen = app.config.listen;
-        let bound = TcpListener::bind(listen).await;
         let io = |source| HostError::Io { what: format!("cannot listen on {listen}"), source };
-        let listener = bound.map_err(io)?;
+        let listener = accept::listener(listen).map_err(io)?;
         let address = listener.local_addr().map_err(io)?;
         let background = ops::start(&app).await?;
         let (stop_accepting, stop_engine) = (app.stopping.clone(), CancellationToken::new());

@@ -93,11 +93,10 @@ mod tests {
             ("10.0.0.1", &[], "10.0.0.1"),
             ("203.0.113.5", &["198.51.100.7"], "203.0.113.5"),
         ] {
-            let headers = sent.iter().map(|v| (FOR.parse().unwrap(), v.parse().unwrap()));
-            let headers: HeaderMap = headers.collect();
             let mut all = HeaderMap::new();
-            sent.iter().for_each(|v| drop(all.append(FOR, v.parse().unwrap())));
-            assert!(all.len() >= headers.len());
+            for value in sent {
+                all.append(FOR, value.parse().unwrap());
+            }
             let client = proxies.client(&all, peer.parse().unwrap());
             assert_eq!(client.to_string(), expected, "{peer} {sent:?}");
         }

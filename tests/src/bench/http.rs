@@ -71,7 +71,7 @@ pub async fn intake(folder: &Path, store: &str) -> Result<Intake, Failure> {
 fn three_sets() -> Value {
     json!({"schema": "levqor/v1", "name": "intake", "steps": [
         {"id": "a", "uses": "core/set", "with": {"text": "${{ input.text }}"}},
-        {"id": "b", "uses": "core/set", "with": {"n": 1}, "needs": ["a"]},
+        {"id": "b", "uses": "core/set", "with": {"n": 1}},
         {"id": "c", "uses": "core/set", "with": {"n": "${{ steps.b.output.n + 1 }}"}},
     ], "output": "${{ steps.c.output.n }}"})
 }

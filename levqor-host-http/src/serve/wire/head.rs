@@ -65,7 +65,7 @@ fn whole(bytes: &[u8], skipped: usize) -> Result<Head, Problem> {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(bad("the head does not end where it should")),
         Err(httparse::Error::TooManyHeaders) => return Err(too_large()),
-        Err(httparse::Error::Version) => {
+        Err(httparse::Error::Version) if names_a_version(bytes) => {
             let detail = "HTTP/1.1 is spoken here";
             let status = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
             return Err(Problem::new(status, "request.version", detail));
@@ -77,6 +77,13 @@ fn whole(bytes: &[u8], skipped: usize) -> Result<Head, Problem> {
     target(request.method.unwrap_or_default(), request.path.unwrap_or_default(), &host)?;
     let body = framing(fields, request.version == Some(1))?;
     Ok(Head::Whole { bytes: bytes.len() + skipped, body })
+}
+
+/// Whether the first line is one of HTTP, if not of a version that we speak.
+fn names_a_version(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ');
+    words.nth(2).is_some_and(|word| word.starts_with(b"HTTP/")) && words.next().is_none()
 }
 
 /// Every line ends with both of its characters, and nothing else has either of them.

@@ -28,6 +28,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -46,19 +47,32 @@ pub(super) type Refuse = Arc<dyn Fn(&Problem) -> Bytes + Send + Sync>;
 /// Requests of a connection that are not answered yet: counted up by the wire when it hands a head
 /// on, down when the answer's body is finished or dropped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Open(Arc<AtomicUsize>);
+pub(super) struct Open(Arc<Answering>);
+
+#[derive(Debug, Default)]
+struct Answering {
+    count: AtomicUsize,
+    reader: AtomicWaker,
+}
 
 impl Open {
     pub(super) fn count(&self) -> usize {
-        self.0.load(Ordering::Acquire)
+        self.0.count.load(Ordering::Acquire)
     }
 
     pub(super) fn begin(&self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.0.count.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn end(&self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.count.fetch_sub(1, Ordering::AcqRel);
+        self.0.reader.wake();
+    }
+
+    /// Wakes this reader when an answer ends: hyper, once told that there is nothing to read, asks
+    /// again only when it is woken.
+    fn wake_at_end(&self, cx: &Context<'_>) {
+        self.0.reader.register(cx.waker());
     }
 }
 
@@ -176,9 +190,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// While a request is answered, hyper reads to learn whether the peer is gone. What comes
-    /// instead is kept; when there is enough of it nothing more is asked for, and hyper asks again
-    /// by itself when the answer is out.
+    /// instead is kept until the answer is out.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.open.wake_at_end(cx);
         while self.held.len() < HEAD_BYTES_MAX {
             if ready!(self.poll_more(cx))? == 0 {
                 self.end_with(None);
