@@ -75,7 +75,7 @@ struct Key {
     expires: Option<Timestamp>,
     /// When it was last used, to the minute.
     last_used: Option<Timestamp>,
-    /// Until when the secret before this one is accepted, while a rotation overlaps.
+    /// Until when secrets before this one are accepted, while a rotation overlaps.
     overlap_ends: Option<Timestamp>,
 }
 
@@ -221,7 +221,10 @@ async fn rotate(app: App, call: Call<Json<RotateKey>>) -> Result<Answer, Problem
     // The caller will hold the new secret, and with it the key's scopes.
     caller.may_give(key.scopes)?;
     let now = app.now();
-    let text = key.rotate(now.plus_ms(u64::from(seconds) * 1_000));
+    let Some(text) = key.rotate(now.plus_ms(u64::from(seconds) * 1_000), now) else {
+        let detail = "too many secrets of this key overlap; wait, or rotate with no overlap";
+        return Err(Problem::conflict("key.overlaps", detail));
+    };
     let change = Change::by(caller, organization, &call.head, &key.id, now);
     let change = change.replace(&[&key.id], read, &key);
     let used = app.keys.last_used(&app.desk, &[&key.id]).await?.pop().flatten();

@@ -65,8 +65,14 @@ async fn a_stranger_signs_in_to_an_organization_of_their_own() {
     let answered = world.anybody().post("/auth/session", &body).await;
     let session = answered.is(200);
     let cookie = answered.header("set-cookie");
-    assert!(cookie.starts_with("lvq=") && cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
-    assert_eq!((&session["user"]["email"], &session["user"]["role"]), (&json!("ada@example.com"), &json!("owner")));
+    assert!(
+        cookie.starts_with("lvq=") && cookie.contains("; HttpOnly; SameSite=Strict"),
+        "{cookie}"
+    );
+    assert_eq!(
+        (&session["user"]["email"], &session["user"]["role"]),
+        (&json!("ada@example.com"), &json!("owner"))
+    );
     let again = world.anybody().post("/auth/session", &body).await;
     assert_eq!(again.refused(401), "auth.link", "a link works once");
     let ada = browser(&world, &answered);
@@ -91,7 +97,8 @@ async fn a_link_is_used_by_one_of_many() {
     let world = World::new().await;
     let body = json!({ "token": link(&world, "ada@example.com").await });
     let anybody = world.anybody();
-    let all = futures_util::future::join_all((0..20).map(|_| anybody.post("/auth/session", &body))).await;
+    let all =
+        futures_util::future::join_all((0..20).map(|_| anybody.post("/auth/session", &body))).await;
     let used = all.iter().filter(|answered| answered.status == 200).count();
     assert_eq!(used, 1, "{:?}", all.iter().map(|a| a.status).collect::<Vec<_>>());
 }
