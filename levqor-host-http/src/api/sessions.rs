@@ -93,7 +93,7 @@ struct SignIn {
     /// The part of the mailed link after `#`.
     #[schemars(length(min = 1, max = 128))]
     token: String,
-    /// Where to act; the first of the person's organizations where absent.
+    /// Where to act; the oldest of the person's organizations where absent.
     #[serde(default)]
     organization: Option<Organization>,
 }
@@ -182,8 +182,11 @@ async fn places_of(
     Ok((Some(known.user), places))
 }
 
+/// The oldest first, so that whoever makes a person a member uninvited does not decide where that
+/// person is after signing in.
 async fn organizations_of(app: &App, user: &str) -> Result<Vec<Organization>, Problem> {
-    let all = app.desk.list::<MemberOf>(&[user], None, ORGANIZATIONS_MAX).await?;
+    let mut all = app.desk.list::<MemberOf>(&[user], None, ORGANIZATIONS_MAX).await?;
+    all.sort_by_key(|found| found.record.since);
     Ok(all.into_iter().map(|found| found.record.organization).collect())
 }
 

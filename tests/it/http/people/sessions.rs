@@ -252,6 +252,14 @@ async fn rights_follow_the_role_at_once() {
     let user = put(&ours, "/api/v1/users", &invited).await.is(201);
     let (ada, session) = signed_in(&world, "ada@example.com").await;
     assert_eq!(session["organizations"].as_array().unwrap().len(), 1);
+    // Others who take her in, too, do not move her.
+    for n in 0..4 {
+        let another = other(&world, &format!("another {n}")).await;
+        put(&another, "/api/v1/users", &json!({ "email": "ada@example.com" })).await.is(201);
+    }
+    let (_, again) = signed_in(&world, "ada@example.com").await;
+    assert_eq!(again["organization"], session["organization"]);
+    assert_eq!(again["organizations"].as_array().unwrap().len(), 5);
     let body = json!({ "name": "k", "scopes": ["runs:write"] });
     ada.post("/api/v1/keys", &body).await.is(201);
     let wide = json!({ "name": "k", "scopes": ["billing:write"] });
