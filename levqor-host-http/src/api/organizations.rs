@@ -58,7 +58,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// An organization. Times are milliseconds since 1970, UTC.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Organization")]
+#[schemars(rename = "OrganizationProfile")]
 struct About {
     /// `org_…`; the operator's own is `main`.
     id: Organization,
