@@ -20,6 +20,7 @@
 //! | H4 | every answer carries the security headers, also those that no handler made |
 //! | H5 | a write and its audit row are one commit |
 //! | H6 | a secret is stored as its digest, or sealed in the vault; never in a record, log or answer |
+//! | H7 | what a keyed request was answered is in the commit of its effect, its secrets left out |
 
 pub mod app;
 pub mod args;

@@ -23,6 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// One change.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditRow")]
 struct Row {
     /// When, in milliseconds since 1970, UTC.
     at: Timestamp,

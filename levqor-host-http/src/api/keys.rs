@@ -75,7 +75,7 @@ struct Key {
     expires: Option<Timestamp>,
     /// When it was last used, to the minute.
     last_used: Option<Timestamp>,
-    /// Until when the secret before this one is accepted, while a rotation overlaps.
+    /// Until when secrets before this one are accepted, while a rotation overlaps.
     overlap_ends: Option<Timestamp>,
 }
 
@@ -147,7 +147,7 @@ async fn make(app: App, call: Call<Json<MakeKey>>) -> Result<Answer, Problem> {
     let made = KeyMade { about: Key::of(&key, None, now), key: Some(text.reveal().to_owned()) };
     let answer = Answer::created(&format!("/api/v1/keys/{}", key.id), &made)?.secret("/key");
     let answered = app.desk.answered(change, answer).await;
-    app.keys.changed(&app.desk, &key.id).await?;
+    app.keys.changed(&app.desk, &key.id).await;
     answered.map_err(too_many)
 }
 
@@ -215,20 +215,23 @@ async fn rotate(app: App, call: Call<Json<RotateKey>>) -> Result<Answer, Problem
     let seconds = call.body.0.overlap_seconds.unwrap_or(OVERLAP_SECONDS_DEFAULT);
     if seconds > OVERLAP_SECONDS_MAX {
         let detail = format!("`overlap_seconds` is 0 to {OVERLAP_SECONDS_MAX}");
-        return Err(Problem::invalid("key.overlap", detail));
+        return Err(Problem::invalid("key.overlap_too_long", detail));
     }
     let (mut key, read) = found(&app, organization, call.part("key")).await?;
     // The caller will hold the new secret, and with it the key's scopes.
     caller.may_give(key.scopes)?;
     let now = app.now();
-    let text = key.rotate(now.plus_ms(u64::from(seconds) * 1_000));
+    let Some(text) = key.rotate(now.plus_ms(u64::from(seconds) * 1_000), now) else {
+        let detail = "too many secrets of this key overlap; wait, or rotate with no overlap";
+        return Err(Problem::conflict("key.too_many_overlaps", detail));
+    };
     let change = Change::by(caller, organization, &call.head, &key.id, now);
     let change = change.replace(&[&key.id], read, &key);
     let used = app.keys.last_used(&app.desk, &[&key.id]).await?.pop().flatten();
     let about = Key::of(&key, used, now);
     let made = KeyMade { about, key: Some(text.reveal().to_owned()) };
     let answered = app.desk.answered(change, Answer::ok(&made)?.secret("/key")).await;
-    app.keys.changed(&app.desk, &key.id).await?;
+    app.keys.changed(&app.desk, &key.id).await;
     answered
 }
 
@@ -242,7 +245,7 @@ async fn revoke(app: App, call: Call) -> Result<Answer, Problem> {
         .forget::<crate::caller::keys::KeyUsed>(&[&key.id])
         .add(counted(organization, -1));
     let done = app.desk.commit(change).await;
-    app.keys.changed(&app.desk, &key.id).await?;
+    app.keys.changed(&app.desk, &key.id).await;
     done?;
     Ok(Answer::nothing())
 }

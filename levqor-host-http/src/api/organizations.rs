@@ -58,7 +58,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// An organization. Times are milliseconds since 1970, UTC.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Organization")]
+#[schemars(rename = "OrganizationProfile")]
 struct About {
     /// `org_…`; the operator's own is `main`.
     id: Organization,
@@ -145,7 +145,7 @@ async fn make(app: App, call: Call<Json<MakeOrganization>>) -> Result<Answer, Pr
     let change = keys::added(new.added(change, row)?, &new.entry.id, &key);
     let answer = new.answer(Some((&key, &text)))?;
     let answered = app.desk.answered(change, answer).await;
-    app.keys.changed(&app.desk, &key.id).await?;
+    app.keys.changed(&app.desk, &key.id).await;
     let answered = answered?;
     new.first_credits(&app).await;
     Ok(answered)

@@ -93,9 +93,10 @@ struct SignIn {
     /// The part of the mailed link after `#`.
     #[schemars(length(min = 1, max = 128))]
     token: String,
-    /// Where to act; the first of the person's organizations where absent.
+    /// Where to act; the oldest of the person's organizations where absent.
     #[serde(default)]
-    organization: Option<Organization>,
+    #[schemars(length(min = 1, max = 64))]
+    organization: Option<String>,
 }
 
 /// Where to go on.
@@ -103,7 +104,8 @@ struct SignIn {
 #[serde(deny_unknown_fields)]
 struct SwitchOrganization {
     /// One of the person's organizations.
-    organization: Organization,
+    #[schemars(length(min = 1, max = 64))]
+    organization: String,
 }
 
 /// A session. Times are milliseconds since 1970, UTC.
@@ -124,6 +126,7 @@ struct About {
 
 /// One of a person's organizations.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SessionPlace")]
 struct Place {
     /// Its id.
     id: Organization,
@@ -182,8 +185,11 @@ async fn places_of(
     Ok((Some(known.user), places))
 }
 
+/// The oldest first, so that whoever makes a person a member uninvited does not decide where that
+/// person is after signing in.
 async fn organizations_of(app: &App, user: &str) -> Result<Vec<Organization>, Problem> {
-    let all = app.desk.list::<MemberOf>(&[user], None, ORGANIZATIONS_MAX).await?;
+    let mut all = app.desk.list::<MemberOf>(&[user], None, ORGANIZATIONS_MAX).await?;
+    all.sort_by_key(|found| found.record.since);
     Ok(all.into_iter().map(|found| found.record.organization).collect())
 }
 
@@ -206,7 +212,7 @@ async fn sign_in(app: App, call: Call<Json<SignIn>>) -> Result<Answer, Problem> 
     }
     let (user, places) = places_of(&app, &link.email).await?;
     let chosen = match &wanted.organization {
-        Some(organization) => places.iter().find(|place| *place == organization),
+        Some(organization) => places.iter().find(|place| place.as_str() == organization),
         None => places.first(),
     };
     let (change, user, organization) = match (user, chosen) {
@@ -304,12 +310,10 @@ async fn sign_out(app: App, call: Call) -> Result<Answer, Problem> {
 async fn switch(app: App, call: Call<Json<SwitchOrganization>>) -> Result<Answer, Problem> {
     let caller = call.caller()?;
     let found = own(&app, &call.head).await?;
-    let wanted = &call.body.0.organization;
     let user = &found.session.user;
-    let member = member::by_id(&app.desk, wanted, user).await?;
-    if member.is_none() {
-        return Err(Problem::not_found("organization"));
-    }
+    let absent = || Problem::not_found("organization");
+    let wanted = &Organization::new(&call.body.0.organization).map_err(|_| absent())?;
+    member::by_id(&app.desk, wanted, user).await?.ok_or_else(absent)?;
     let now = app.now();
     // Another organization is another set of rights: a new secret, for the time that is left.
     let session = Session { ends: found.session.ends, ..Session::new(user, wanted, now) };

@@ -9,6 +9,8 @@ use super::secret::{Plain, SecretDigest};
 use crate::desk::{Record, Room};
 use crate::ids;
 
+/// Secrets of one key that are accepted at a time: the newest, and those whose overlap lasts.
+const SECRETS_MAX: usize = 8;
 /// What every key begins with: scanners for leaked secrets know it by that.
 const PREFIX: &str = "lvq_";
 /// Fewest characters of a secret that an operator chose.
@@ -28,7 +30,7 @@ pub struct ApiKey {
     pub name: String,
     /// What it may do.
     pub scopes: Scopes,
-    /// Digests of the secrets that are accepted: one, or two while a rotation overlaps.
+    /// Digests of the secrets that are accepted: one, and those before it while they overlap.
     pub secrets: Vec<KeySecret>,
     /// The last four characters of the newest secret, to tell keys apart in a list.
     pub last4: String,
@@ -118,17 +120,23 @@ impl ApiKey {
         (key, text)
     }
 
-    /// A new secret for the key; the old ones are accepted until `until`.
+    /// A new secret for the key; the old ones are accepted until `until`, or until the earlier end
+    /// that they were given before. `None` where too many would be accepted at once: an end that
+    /// was promised is not cut off to make room.
     #[must_use]
-    pub fn rotate(&mut self, until: Timestamp) -> Plain {
-        let secret = Plain::make();
-        self.secrets.truncate(1);
-        for old in &mut self.secrets {
-            old.until = Some(until);
+    pub fn rotate(&mut self, until: Timestamp, now: Timestamp) -> Option<Plain> {
+        let mut secrets = self.secrets.clone();
+        for old in &mut secrets {
+            old.until = Some(old.until.map_or(until, |before| before.min(until)));
         }
-        self.secrets.insert(0, KeySecret { digest: secret.digest(), until: None });
-        self.last4 = last4(&secret);
-        text_of(&self.id, &secret)
+        secrets.retain(|old| old.until.is_some_and(|until| now < until));
+        if secrets.len() >= SECRETS_MAX {
+            return None;
+        }
+        let secret = Plain::make();
+        secrets.insert(0, KeySecret { digest: secret.digest(), until: None });
+        (self.secrets, self.last4) = (secrets, last4(&secret));
+        Some(text_of(&self.id, &secret))
     }
 
     /// Whether this secret opens the key now. Every secret is compared, whatever the first says.
@@ -197,11 +205,34 @@ mod tests {
     #[test]
     fn a_rotated_key_opens_with_both_until_the_overlap_ends() {
         let (mut key, old) = made();
-        let new = KeyText::parse(key.rotate(Timestamp(5_000)).reveal()).unwrap();
+        let new = key.rotate(Timestamp(5_000), Timestamp(1_000)).unwrap();
+        let new = KeyText::parse(new.reveal()).unwrap();
         for (at, old_opens) in [(4_999, true), (5_000, false)] {
             assert_eq!(key.opens(&old.secret, Timestamp(at)), old_opens, "{at}");
             assert!(key.opens(&new.secret, Timestamp(at)), "{at}");
         }
+        // A second rotation neither shortens what was promised nor lengthens it.
+        assert!(key.rotate(Timestamp(9_000), Timestamp(2_000)).is_some());
+        for (at, old_opens, new_opens) in
+            [(4_999, true, true), (5_000, false, true), (9_000, false, false)]
+        {
+            assert_eq!(key.opens(&old.secret, Timestamp(at)), old_opens, "{at}");
+            assert_eq!(key.opens(&new.secret, Timestamp(at)), new_opens, "{at}");
+        }
+        // One without overlap ends all of them.
+        assert!(key.rotate(Timestamp(3_000), Timestamp(3_000)).is_some());
+        assert!(
+            !key.opens(&old.secret, Timestamp(3_000)) && !key.opens(&new.secret, Timestamp(3_000))
+        );
+        assert_eq!(key.secrets.len(), 1);
+    }
+
+    #[test]
+    fn secrets_do_not_pile_up() {
+        let (mut key, _) = made();
+        let rotated = (0..20).filter(|_| key.rotate(Timestamp(5_000), Timestamp(1_000)).is_some());
+        assert_eq!((rotated.count(), key.secrets.len()), (SECRETS_MAX - 1, SECRETS_MAX));
+        assert!(key.rotate(Timestamp(6_000), Timestamp(5_000)).is_some(), "the overlaps are over");
     }
 
     #[test]

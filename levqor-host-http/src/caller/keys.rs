@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use levqor_core::ids::Organization;
@@ -65,6 +65,8 @@ pub struct Keys {
     /// When the whole room was last read; `None` when it must be read again. Held over a read, so
     /// that what is read last is what stays in the map.
     read: tokio::sync::Mutex<Option<Instant>>,
+    /// Set where what stands in the map is not known to be so any more.
+    is_lost: AtomicBool,
     is_shared: bool,
     decoy: Held,
     uses: Mutex<Vec<(String, i64)>>,
@@ -81,6 +83,7 @@ impl Keys {
         let keys = Self {
             map: RwLock::default(),
             read: tokio::sync::Mutex::new(None),
+            is_lost: AtomicBool::new(false),
             is_shared,
             decoy: Held { key, minute: AtomicI64::new(0) },
             uses: Mutex::default(),
@@ -94,7 +97,7 @@ impl Keys {
     /// # Errors
     /// When the store had to be read and cannot be.
     pub async fn find(&self, desk: &Desk, id: &str) -> Result<Option<Arc<Held>>, Problem> {
-        if self.is_shared {
+        if self.is_shared || self.is_lost.load(Ordering::Acquire) {
             self.fresh(desk).await?;
         }
         Ok(self.map.read().get(id).cloned())
@@ -107,27 +110,20 @@ impl Keys {
     }
 
     /// A key was written or removed: reads it back. Called after the commit, whatever came of it.
-    ///
-    /// # Errors
-    /// When the store cannot be read; every key is then read again before the next is found.
-    pub async fn changed(&self, desk: &Desk, id: &str) -> Result<(), Problem> {
+    /// Where the store cannot be read, every key is read again before the next one is found.
+    pub async fn changed(&self, desk: &Desk, id: &str) {
         let mut read = self.read.lock().await;
         match desk.get::<ApiKey>(&[id]).await {
             Ok(Some((key, _))) => {
                 let mut map = self.map.write();
                 let held = hold(&map, key);
                 map.insert(id.to_owned(), held);
-                Ok(())
             }
-            Ok(None) => {
-                self.map.write().remove(id);
-                Ok(())
-            }
+            Ok(None) => drop(self.map.write().remove(id)),
             Err(problem) => {
-                // Not known any more: nobody may come in by what stands here.
-                self.map.write().clear();
+                tracing::warn!(code = problem.code(), "a key could not be read back");
                 *read = None;
-                Err(problem)
+                self.is_lost.store(true, Ordering::Release);
             }
         }
     }
@@ -152,6 +148,7 @@ impl Keys {
         }
         *self.map.write() = all;
         *read = Some(begun);
+        self.is_lost.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -242,12 +239,12 @@ mod tests {
         assert!(keys.find(&desk, &a.id).await.unwrap().is_some());
         put(&desk, &b).await;
         assert!(keys.find(&desk, &b.id).await.unwrap().is_none());
-        keys.changed(&desk, &b.id).await.unwrap();
+        keys.changed(&desk, &b.id).await;
         assert_eq!(keys.find(&desk, &b.id).await.unwrap().unwrap().key.name, "b");
         let (_, revision) = desk.get::<ApiKey>(&[&a.id]).await.unwrap().unwrap();
         let gone = Change::of_system(&a.organization).remove::<ApiKey>(&[&a.id], revision);
         desk.commit(gone).await.unwrap();
-        keys.changed(&desk, &a.id).await.unwrap();
+        keys.changed(&desk, &a.id).await;
         assert!(keys.find(&desk, &a.id).await.unwrap().is_none());
     }
 
@@ -261,6 +258,26 @@ mod tests {
         assert!(keys.find(&desk, &a.id).await.unwrap().is_none());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(keys.find(&desk, &a.id).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_key_that_could_not_be_read_back_is_found_as_it_is_all_the_same() {
+        use levqor_core::store::{FaultPlan, FaultStore};
+
+        let store = FaultStore::new(MemoryStore::new(), FaultPlan::calm(1));
+        let desk = Desk::new(Arc::new(store.clone()));
+        let (a, b) = (made("a"), made("b"));
+        put(&desk, &a).await;
+        let keys = Keys::open(&desk, false).await.unwrap();
+        let (_, revision) = desk.get::<ApiKey>(&[&a.id]).await.unwrap().unwrap();
+        let gone = Change::of_system(&a.organization).remove::<ApiKey>(&[&a.id], revision);
+        desk.commit(gone.insert(&[b.id.as_str()], &b)).await.unwrap();
+        store.set_plan(FaultPlan { unavailable: 1_000, ..FaultPlan::calm(1) });
+        keys.changed(&desk, &a.id).await;
+        assert!(keys.find(&desk, &a.id).await.is_err(), "refused while nobody knows");
+        store.set_plan(FaultPlan::calm(1));
+        assert!(keys.find(&desk, &a.id).await.unwrap().is_none());
+        assert!(keys.find(&desk, &b.id).await.unwrap().is_some());
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ impl Plain {
     #[must_use]
     pub fn make() -> Self {
         let bytes = Zeroizing::new(Random::bytes::<32>());
-        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes)))
+        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
     }
 
     /// One that somebody sent.

@@ -66,6 +66,7 @@ impl Record for MemberEmail {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct MemberOf {
     pub(crate) organization: Organization,
+    pub(crate) since: Timestamp,
 }
 
 impl Record for MemberOf {
@@ -136,7 +137,7 @@ pub(crate) async fn join(
     let user = member.id.as_str();
     let mut change = begin(user)
         .insert(&[of.as_str(), email.as_str()], &MemberEmail { user: user.to_owned() })
-        .insert(&[user, of.as_str()], &MemberOf { organization: of.clone() })
+        .insert(&[user, of.as_str()], &MemberOf { organization: of.clone(), since: now })
         .add(moved(of, "members", 1, MEMBERS_MAX));
     if !is_known {
         change = change.insert(&[email.as_str()], &UserEmail { user: user.to_owned() });

@@ -100,3 +100,67 @@ fn one_flight_at_a_time() {
     drop(first);
     Flight::take_off(&flights, place()).unwrap();
 }
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Effect {}
+
+impl Record for Effect {
+    const ROOM: Room = Room::KeyOf;
+}
+
+/// A client that sends the same request until it is answered; the id in the answer.
+async fn insists(desk: &Desk, caller: &Caller, head: &Head) -> serde_json::Value {
+    loop {
+        tokio::task::yield_now().await;
+        let begun = desk.once(caller, head, &Bytes::from_static(b"{}"), Timestamp(0)).await;
+        let answered = match begun {
+            Ok(Some(Begun::Again(answer))) => Ok(answer),
+            Ok(Some(Begun::New(once))) => {
+                let id = crate::ids::make("thg");
+                let change = Change::keyed(once).insert(&["effects", &id], &Effect {});
+                desk.answered(change, Answer::created("/", &json!({ "id": id })).unwrap()).await
+            }
+            Ok(None) => panic!("the request has a key"),
+            Err(refused) => Err(refused),
+        };
+        if let Ok(answer) = answered {
+            return answer.json_blanked().unwrap()["id"].clone();
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_insists_has_one_effect_whatever_the_store_does() {
+    use crate::caller::{Credential, Scopes};
+    use levqor_core::store::{FaultPlan, FaultStore};
+
+    let caller =
+        Caller::new(Organization::local(), Credential::Key("key_1".to_owned()), Scopes::all());
+    let head = Head {
+        method: axum::http::Method::POST,
+        uri: "/things".parse().unwrap(),
+        headers: headers(&["k"]),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        request_id: "r".into(),
+        route: "make_thing",
+        parts: Default::default(),
+        once: None,
+    };
+    let (mut unknown, mut replayed) = (0, 0);
+    for seed in 0..300 {
+        let plan = FaultPlan { unknown_applied: 200, unknown_lost: 200, ..FaultPlan::rough(seed) };
+        let store = FaultStore::new(MemoryStore::new(), plan);
+        // Two hosts on one store: their requests meet in the commit.
+        let hosts = [0, 1].map(|_| Desk::new(Arc::new(store.clone())));
+        let all = (0..6).map(|n| insists(&hosts[n % 2], &caller, &head));
+        let ids = futures_util::future::join_all(all).await;
+        assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "seed {seed}: {ids:?}");
+        unknown += store.counts().unknown_applied + store.counts().unknown_lost;
+        store.set_plan(FaultPlan::calm(seed));
+        let effects = hosts[0].list::<Effect>(&["effects"], None, 10).await.unwrap();
+        assert_eq!(effects.len(), 1, "seed {seed}");
+        assert_eq!(json!(effects[0].parts[1]), ids[0], "seed {seed}");
+        replayed += ids.len() - 1;
+    }
+    assert!(unknown > 50 && replayed > 0, "{unknown} {replayed}: a calm day proves nothing");
+}

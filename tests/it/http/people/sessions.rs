@@ -204,6 +204,47 @@ async fn a_session_ends_when_told_and_is_new_at_each_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_idle_old_or_late_is_refused() {
+    use levqor_core::time::Timestamp;
+    use levqor_host_http::desk::Change;
+    use levqor_host_http::people::session::{Link, Session};
+
+    let world = World::new().await;
+    let app = world.host.app();
+    let back = |at: Timestamp, ms: i64| Timestamp(at.as_millis() - ms);
+    let minute = 60_000;
+    let (ada, _) = signed_in(&world, "ada@example.com").await;
+    // As if it had last been used, or had begun, so many minutes ago.
+    for (idle, age, lives) in [(29, 29, true), (0, 719, true), (31, 31, false), (0, 721, false)] {
+        let found = app.desk.list::<Session>(&[], None, 10).await.unwrap().pop().unwrap();
+        let mut session = found.record.clone();
+        session.seen = back(app.now(), idle * minute);
+        session.ends = back(app.now(), (age - 720) * minute);
+        let change = Change::of_system(&session.organization);
+        let change = change.replace(&[&found.parts[0]], found.revision, &session);
+        app.desk.commit(change).await.unwrap();
+        let answered = ada.get("/auth/session").await;
+        if lives {
+            answered.is(200);
+            let after = app.desk.get::<Session>(&[&found.parts[0]]).await.unwrap().unwrap().0;
+            assert!(app.now().since_ms(after.seen) < 60_000, "its use is noted");
+        } else {
+            assert_eq!(answered.refused(401), "auth.unauthorized", "{idle} {age}");
+        }
+    }
+    let token = link(&world, "ada@example.com").await;
+    let found = app.desk.list::<Link>(&[], None, 10).await.unwrap().pop().unwrap();
+    let mut late = found.record.clone();
+    assert!(late.until.since_ms(app.now()) > 14 * 60_000);
+    late.until = app.now();
+    let change = Change::of_system(&levqor_core::ids::Organization::local());
+    let change = change.replace(&[&found.parts[0]], found.revision, &late);
+    app.desk.commit(change).await.unwrap();
+    let refused = world.anybody().post("/auth/session", &json!({ "token": token })).await;
+    assert_eq!(refused.refused(401), "auth.link");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rights_follow_the_role_at_once() {
     let world = World::new().await;
     let ours = other(&world, "ours").await;
@@ -211,6 +252,14 @@ async fn rights_follow_the_role_at_once() {
     let user = put(&ours, "/api/v1/users", &invited).await.is(201);
     let (ada, session) = signed_in(&world, "ada@example.com").await;
     assert_eq!(session["organizations"].as_array().unwrap().len(), 1);
+    // Others who take her in, too, do not move her.
+    for n in 0..4 {
+        let another = other(&world, &format!("another {n}")).await;
+        put(&another, "/api/v1/users", &json!({ "email": "ada@example.com" })).await.is(201);
+    }
+    let (_, again) = signed_in(&world, "ada@example.com").await;
+    assert_eq!(again["organization"], session["organization"]);
+    assert_eq!(again["organizations"].as_array().unwrap().len(), 5);
     let body = json!({ "name": "k", "scopes": ["runs:write"] });
     ada.post("/api/v1/keys", &body).await.is(201);
     let wide = json!({ "name": "k", "scopes": ["billing:write"] });
