@@ -2,9 +2,18 @@
 
 mod client;
 mod first;
+mod kill;
+mod pipelines;
+mod runs;
 
 use std::path::Path;
 
+use levqor_core::ids::Organization;
+use levqor_core::ledger;
+use levqor_core::quota::OrganizationRecord;
+use levqor_host_http::caller::Scopes;
+use levqor_host_http::caller::key::ApiKey;
+use levqor_host_http::desk::Change;
 use levqor_host_http::{Config, Host};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -45,6 +54,20 @@ impl World {
         Client::new(self.host.address())
     }
 
+    /// The key of another organization, which has credits of its own.
+    pub(crate) async fn stranger(&self) -> Client {
+        let app = self.host.app();
+        let organization = Organization::new("stranger").unwrap();
+        let record = OrganizationRecord::new("enterprise", app.now());
+        app.engine.set_organization(&organization, &record).await.unwrap();
+        let entry = ledger::grant("start", 1_000, app.now()).unwrap();
+        ledger::post(&**app.engine.store(), &organization, &entry).await.unwrap();
+        let (key, text) = ApiKey::make(organization.clone(), "k", Scopes::all(), "test", app.now());
+        let change = Change::of_system(&organization).put(&[&key.id], &key);
+        app.desk.commit(change).await.unwrap();
+        self.anybody().key(text.reveal())
+    }
+
     /// Stops the host and starts it again on the same folder; keys stay what they were.
     pub(crate) async fn restarted(self, change: impl FnOnce(&mut Config)) -> Self {
         let Self { host, folder, admin } = self;
@@ -63,6 +86,20 @@ async fn start(config: Config) -> Host {
     Host::start(config).await.unwrap_or_else(|e| panic!("{e} ({})", e.code()))
 }
 
+/// Asks until it is so.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
+    let asking = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(60);
+    tokio::time::timeout(patience, asking).await.unwrap_or_else(|_| panic!("it never becomes so"))
+}
+
 /// A document that says hello, as JSON.
 pub(crate) fn hello() -> Value {
     json!({
@@ -74,7 +111,6 @@ pub(crate) fn hello() -> Value {
 }
 
 /// The bytes of every file below a folder, for looking for what must not be there.
-#[expect(dead_code, reason = "for modules that look for secrets on disk")]
 pub(crate) fn bytes_below(folder: &Path) -> Vec<u8> {
     let (mut all, mut open) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = open.pop() {
