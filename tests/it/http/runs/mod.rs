@@ -78,9 +78,8 @@ async fn a_run_is_waited_for_as_long_as_was_asked() {
         (&answer["status"], open.header("preference-applied")),
         (&json!("waiting"), "wait=1")
     );
-    let failed =
-        waits.post("/api/v1/run", &json!({ "document": failing(), "input": { "fails": true } }));
-    let answer = failed.await.is(200);
+    let body = json!({ "document": failing(), "input": { "fails": true } });
+    let answer = waits.post("/api/v1/run", &body).await.is(200);
     assert_eq!(
         (&answer["status"], &answer["error"]["code"]),
         (&json!("failed"), &json!("as_told"))
@@ -113,9 +112,9 @@ async fn a_key_answers_the_same_request_the_same_and_another_one_not_at_all() {
     let elsewhere = keyed.post("/api/v1/intake", &body(1)).await;
     assert_ne!(elsewhere.is(202)["id"], first.json()["id"], "keys are of one route");
     let stranger = world.stranger().await.header("idempotency-key", "k1");
-    let foreign =
-        stranger.post("/api/v1/run", &json!({ "document": hello(), "input": { "who": 1 } }));
-    assert_ne!(foreign.await.is(202)["id"], first.json()["id"], "keys are of one organization");
+    let theirs = json!({ "document": hello(), "input": { "who": 1 } });
+    let foreign = stranger.post("/api/v1/run", &theirs).await.is(202);
+    assert_ne!(foreign["id"], first.json()["id"], "keys are of one organization");
     // The answer stays the same when what it was about has gone.
     let gone = world.admin.clone().header("if-match", "*");
     gone.send(Method::DELETE, "/api/v1/pipelines/hello", None).await.is(204);
