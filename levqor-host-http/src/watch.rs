@@ -14,7 +14,7 @@ use levqor_core::engine::Engine;
 use levqor_core::ids::RunId;
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::http::Problem;
 use crate::limits::{EVENT_STREAMS_MAX, EVENT_STREAMS_PER_CREDENTIAL_MAX};
@@ -24,6 +24,8 @@ use crate::limits::{EVENT_STREAMS_MAX, EVENT_STREAMS_PER_CREDENTIAL_MAX};
 pub(crate) struct Watch {
     engine: Engine,
     followed: Arc<Mutex<Followed>>,
+    /// Somebody stopped following.
+    left: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +38,7 @@ struct Followed {
 
 impl Watch {
     pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine, followed: Arc::default() }
+        Self { engine, followed: Arc::default(), left: Arc::default() }
     }
 
     /// Follows a run for a credential.
@@ -58,25 +60,31 @@ impl Watch {
         let grown = sender.subscribe();
         if !followed.has_reader {
             followed.has_reader = true;
-            tokio::spawn(read(self.engine.clone(), self.followed.clone()));
+            let (engine, followed) = (self.engine.clone(), self.followed.clone());
+            tokio::spawn(read(engine, followed, self.left.clone()));
         }
         drop(followed);
-        let followed = self.followed.clone();
-        Ok(Follower { run, credential: credential.to_owned(), grown, followed })
+        let (followed, left) = (self.followed.clone(), self.left.clone());
+        Ok(Follower { run, credential: credential.to_owned(), grown, followed, left })
     }
 }
 
-async fn read(engine: Engine, followed: Arc<Mutex<Followed>>) {
+/// Ends as soon as nobody follows: who holds the engine keeps its store open.
+async fn read(engine: Engine, followed: Arc<Mutex<Followed>>, left: Arc<Notify>) {
     let mut feed = engine.feed();
     // What was committed before the feed was there is nobody's hint.
     tell_all(&followed);
     loop {
-        let hint = feed.recv().await;
+        let hint = tokio::select! {
+            hint = feed.recv() => Some(hint),
+            () = left.notified() => None,
+        };
         let mut followed_now = followed.lock();
         if followed_now.count == 0 {
             followed_now.has_reader = false;
             return;
         }
+        let Some(hint) = hint else { continue };
         match hint {
             Ok((run, _)) => {
                 if let Some(sender) = followed_now.runs.get(&run) {
@@ -108,6 +116,7 @@ pub(crate) struct Follower {
     credential: String,
     grown: watch::Receiver<()>,
     followed: Arc<Mutex<Followed>>,
+    left: Arc<Notify>,
 }
 
 impl Follower {
@@ -131,6 +140,9 @@ impl Drop for Follower {
         // This receiver is still there.
         if followed.runs.get(&self.run).is_some_and(|sender| sender.receiver_count() <= 1) {
             followed.runs.remove(&self.run);
+        }
+        if followed.count == 0 {
+            self.left.notify_one();
         }
     }
 }
@@ -156,7 +168,13 @@ mod tests {
         open.pop();
         assert!(watch.follow(run, "key:a").is_ok());
         drop((open, other));
-        let followed = watch.followed.lock();
-        assert_eq!((followed.count, followed.runs.len(), followed.by_credential.len()), (0, 0, 0));
+        {
+            let followed = watch.followed.lock();
+            let left = (followed.count, followed.runs.len(), followed.by_credential.len());
+            assert_eq!(left, (0, 0, 0));
+        }
+        while watch.followed.lock().has_reader {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -25,6 +25,11 @@ pub(super) const ROWS: &[Row] = &[
     ("run.input_too_deep", "A run's input is nested at most 64 deep", SPLIT),
     ("run.input_too_large", "A run's input has at most 1 MiB", SPLIT),
     ("run.bad_priority", "A priority is 1 (first) to 5 (last)", "levqor run FILE --priority 3"),
+    (
+        "run.bad_label",
+        "A run has at most 16 labels, with names like ids and values of at most 128 bytes",
+        "Put longer texts into the input",
+    ),
     ("run.busy", "The run changes faster than the request", "Try again"),
     ("run.cancelled", "Somebody cancelled the run; nothing is charged after that", RESUME),
     (
@@ -54,6 +59,21 @@ pub(super) const ROWS: &[Row] = &[
         "run.key_reused",
         "The idempotency key was used with another document or input",
         "Use another --key, or the same request",
+    ),
+    (
+        "idempotency.reused",
+        "The idempotency key was used for another request",
+        "Use another key, or send the same request again",
+    ),
+    (
+        "idempotency.bad_key",
+        "An idempotency key is 1 to 255 visible ASCII characters",
+        "Use a random one, such as a UUID",
+    ),
+    (
+        "pipeline.changed",
+        "Somebody stored another version of the pipeline since it was read",
+        "Read it again and make the change on that",
     ),
     ("run.not_ended", "The run has not ended", SHOW),
     ("run.not_paused", "The run is not paused", SHOW),

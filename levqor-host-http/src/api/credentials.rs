@@ -224,6 +224,12 @@ async fn delete(app: App, call: Call) -> Result<Answer, Problem> {
     let caller = call.caller()?;
     let organization = caller.may(Scope::CredentialsWrite)?.clone();
     let name = call.part("credential").to_owned();
+    let (of, wanted) = (organization.clone(), name.clone());
+    let is_there =
+        move |vault: &FileVault| Ok(vault.list(&of)?.iter().any(|info| info.name == wanted));
+    if !in_vault(&app, is_there).await? {
+        return Err(Problem::not_found("credential"));
+    }
     let row = Change::by(caller, &organization, &call.head, &name, app.now());
     app.desk.commit(row).await?;
     let removed = in_vault(&app, move |vault| vault.remove(&organization, &name)).await?;

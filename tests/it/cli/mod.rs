@@ -16,10 +16,16 @@ use tempfile::TempDir;
 /// The binary: `LEVQOR_BIN`, else the one of this build, brought up to date by cargo.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(path) = std::env::var_os("LEVQOR_BIN") {
-            return path.into();
-        }
+    BINARY.get_or_init(|| match std::env::var_os("LEVQOR_BIN") {
+        Some(path) => path.into(),
+        None => built("levqor"),
+    })
+}
+
+/// A program of this build, brought up to date by cargo.
+pub(crate) fn built(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
         // <target>/<profile>/deps/it-…
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();
@@ -31,8 +37,9 @@ fn binary() -> &'static Path {
         }
         cargo.env("CARGO_TARGET_DIR", profile.parent().unwrap()).current_dir(root());
         assert!(cargo.status().unwrap().success(), "levqor does not build");
-        profile.join(format!("levqor{}", std::env::consts::EXE_SUFFIX))
-    })
+        profile.to_path_buf()
+    });
+    folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// The repository.

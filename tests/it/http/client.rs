@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -108,14 +109,19 @@ impl Client {
         self.try_send(method, path, media, body).await.unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
-    /// The same, for when the host may be gone.
-    pub(crate) async fn try_send(
+    /// An answer whose body is read as it comes.
+    pub(crate) async fn open(&self, path: &str) -> Response<Incoming> {
+        let answer = self.begin(Method::GET, path, None, Bytes::new()).await;
+        answer.unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    async fn begin(
         &self,
         method: Method,
         path: &str,
         media: Option<&str>,
         body: Bytes,
-    ) -> Result<Answered, String> {
+    ) -> Result<Response<Incoming>, String> {
         let mut request =
             Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         if let Some(media) = media {
@@ -125,8 +131,18 @@ impl Client {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(body)).map_err(|e| e.to_string())?;
-        let answer = self.pool.request(request).await.map_err(|e| e.to_string())?;
-        let (head, body) = answer.into_parts();
+        self.pool.request(request).await.map_err(|e| e.to_string())
+    }
+
+    /// The same, for when the host may be gone.
+    pub(crate) async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        media: Option<&str>,
+        body: Bytes,
+    ) -> Result<Answered, String> {
+        let (head, body) = self.begin(method, path, media, body).await?.into_parts();
         let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
         Ok(Answered { status: head.status, headers: head.headers, body })
     }

@@ -4,13 +4,16 @@ mod client;
 mod contract;
 mod edge;
 mod first;
+mod kill;
 mod matrix;
 mod money;
 mod ops;
 mod people;
+mod pipelines;
 mod plan_eval;
 mod planning;
 mod readme;
+mod runs;
 mod signers;
 mod two;
 mod webhooks;
@@ -18,9 +21,11 @@ mod webhooks;
 use std::path::Path;
 
 use levqor_core::ids::Organization;
+use levqor_core::ledger;
 use levqor_core::quota::OrganizationRecord;
 use levqor_core::testing::ManualClock;
 use levqor_host_http::caller::Scope;
+use levqor_host_http::caller::Scopes;
 use levqor_host_http::caller::key::ApiKey;
 use levqor_host_http::desk::Change;
 use levqor_host_http::{Config, Host};
@@ -97,6 +102,20 @@ impl World {
         Client::new(self.host.address())
     }
 
+    /// The key of another organization, which has credits of its own.
+    pub(crate) async fn stranger(&self) -> Client {
+        let app = self.host.app();
+        let organization = Organization::new("stranger").unwrap();
+        let record = OrganizationRecord::new("enterprise", app.now());
+        app.engine.set_organization(&organization, &record).await.unwrap();
+        let entry = ledger::grant("start", 1_000, app.now()).unwrap();
+        ledger::post(&**app.engine.store(), &organization, &entry).await.unwrap();
+        let (key, text) = ApiKey::make(organization.clone(), "k", Scopes::all(), "test", app.now());
+        let change = Change::of_system(&organization).put(&[&key.id], &key);
+        app.desk.commit(change).await.unwrap();
+        self.anybody().key(text.reveal())
+    }
+
     /// Stops the host and starts it again on the same folder; keys stay what they were.
     pub(crate) async fn restarted(self, change: impl FnOnce(&mut Config)) -> Self {
         let Self { host, folder, admin } = self;
@@ -117,6 +136,20 @@ fn prepare() {
 async fn start(config: Config) -> Host {
     prepare();
     Host::start(config).await.unwrap_or_else(|e| panic!("{e} ({})", e.code()))
+}
+
+/// Asks until it is so.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
+    let asking = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(60);
+    tokio::time::timeout(patience, asking).await.unwrap_or_else(|_| panic!("it never becomes so"))
 }
 
 /// A document that says hello, as JSON.
