@@ -26,15 +26,11 @@ pub(super) fn routes() -> Vec<Route> {
             .about("One delivery with its attempts")
             .answers::<DeliveryView>(StatusCode::OK, "it")
             .to(get),
-        route(
-            Method::POST,
-            "/api/v1/webhooks/deliveries/{delivery}/redeliver",
-            "redeliver",
-        )
-        .scope(Scope::WebhooksWrite)
-        .about("Send a delivery once more, under the same id")
-        .answers::<DeliveryView>(StatusCode::ACCEPTED, "it will be sent")
-        .to(redeliver),
+        route(Method::POST, "/api/v1/webhooks/deliveries/{delivery}/redeliver", "redeliver")
+            .scope(Scope::WebhooksWrite)
+            .about("Send a delivery once more, under the same id")
+            .answers::<DeliveryView>(StatusCode::ACCEPTED, "it will be sent")
+            .to(redeliver),
     ]
 }
 

@@ -40,7 +40,10 @@ pub(super) fn routes() -> Vec<Route> {
         route(Method::POST, "/api/v1/webhooks", "create_webhook")
             .scope(Scope::WebhooksWrite)
             .about("Make a webhook endpoint for a trigger of a stored pipeline")
-            .answers::<EndpointMade>(StatusCode::CREATED, "it takes requests; its secret is shown once")
+            .answers::<EndpointMade>(
+                StatusCode::CREATED,
+                "it takes requests; its secret is shown once",
+            )
             .to(create),
         route(Method::GET, "/api/v1/webhooks/{endpoint}", "get_webhook")
             .scope(Scope::WebhooksRead)
@@ -336,8 +339,11 @@ async fn update(app: App, call: Call<Json<EndpointChange>>) -> Result<Answer, Pr
         let (pipeline, trigger) = (&endpoint.pipeline, &endpoint.trigger);
         check_target(&app, organization, pipeline, trigger, &endpoint.scheme).await?;
     }
-    let change = Change::by(caller, organization, &call.head, &endpoint.id, app.now())
-        .replace(&[&endpoint.id], revision, &endpoint);
+    let change = Change::by(caller, organization, &call.head, &endpoint.id, app.now()).replace(
+        &[&endpoint.id],
+        revision,
+        &endpoint,
+    );
     app.desk.commit(change).await?;
     Answer::ok(&view(&app, &endpoint))
 }
@@ -369,8 +375,11 @@ async fn rotated(app: App, call: Call<Json<RotateRequest>>) -> Result<Answer, Pr
     secrets::seal(&app.vault, organization, &sealed.id, &secret)?;
     let new = sealed.clone();
     let gone = rotate(&mut endpoint.secrets, sealed, now.plus_ms(overlap_ms), now);
-    let change = Change::by(caller, organization, &call.head, &endpoint.id, now)
-        .replace(&[&endpoint.id], revision, &endpoint);
+    let change = Change::by(caller, organization, &call.head, &endpoint.id, now).replace(
+        &[&endpoint.id],
+        revision,
+        &endpoint,
+    );
     if let Err(problem) = app.desk.commit(change).await {
         secrets::forget(&app.vault, organization, &[new]);
         return Err(problem);
@@ -406,7 +415,9 @@ async fn owned(
     id: &str,
 ) -> Result<(Endpoint, Revision), Problem> {
     let found = desk.get::<Endpoint>(&[id]).await?;
-    found.filter(|(e, _)| e.organization == *organization).ok_or_else(|| Problem::not_found("webhook"))
+    found
+        .filter(|(e, _)| e.organization == *organization)
+        .ok_or_else(|| Problem::not_found("webhook"))
 }
 
 /// `If-Match` where it is sent.
@@ -455,7 +466,8 @@ fn new_secret(scheme: &Scheme, brought: Option<&str>) -> Result<(Plain, bool), P
         }
         (None, Issuer::Host) => Ok((secrets::make(scheme), true)),
         (None, Issuer::Vendor) => {
-            let detail = format!("{} shows the secret that it signs with: send it", scheme.as_str());
+            let detail =
+                format!("{} shows the secret that it signs with: send it", scheme.as_str());
             Err(Problem::invalid("webhook.secret", detail))
         }
     }
@@ -480,7 +492,7 @@ async fn check_target(
         }
         other => other?,
     };
-    let found = pipeline.triggers.iter().find(|t| &*t.id == trigger && &*t.uses == "webhook");
+    let found = pipeline.triggers().find(|t| t.id == trigger && t.uses == "webhook");
     let Some(found) = found else {
         return Err(invalid("#/trigger", "the pipeline has no such webhook trigger".to_owned()));
     };

@@ -198,8 +198,11 @@ async fn rotated(app: App, call: Call<Json<SubscriptionRotate>>) -> Result<Answe
     secrets::seal(&app.vault, organization, &sealed.id, &secret)?;
     let new = sealed.clone();
     let gone = rotate(&mut found.secrets, sealed, now.plus_ms(overlap_ms), now);
-    let change = Change::by(caller, organization, &call.head, &found.id, now)
-        .replace(&[&found.id], revision, &found);
+    let change = Change::by(caller, organization, &call.head, &found.id, now).replace(
+        &[&found.id],
+        revision,
+        &found,
+    );
     if let Err(problem) = app.desk.commit(change).await {
         secrets::forget(&app.vault, organization, &[new]);
         return Err(problem);

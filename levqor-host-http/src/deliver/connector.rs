@@ -52,7 +52,11 @@ enum Sent {
     Taken(u16),
     Gone,
     /// Worth another try, after this many milliseconds where the receiver says so.
-    Not { status: Option<u16>, code: String, after_ms: Option<u64> },
+    Not {
+        status: Option<u16>,
+        code: String,
+        after_ms: Option<u64>,
+    },
 }
 
 /// The pipeline that every delivery is a run of.
@@ -185,8 +189,7 @@ impl Deliverer {
                 return Ok(());
             };
             now.gone = Some(at);
-            let change =
-                Change::of_system(&now.organization).replace(&[&now.id], read, &now);
+            let change = Change::of_system(&now.organization).replace(&[&now.id], read, &now);
             self.desk.commit(change).await?;
             let left = subscription::all(&self.desk, &now.organization).await?;
             let left: Vec<Subscription> = left.into_iter().map(|(s, _)| s).collect();

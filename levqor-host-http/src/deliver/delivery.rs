@@ -246,8 +246,7 @@ mod tests {
         let (of, one) = (Organization::local(), delivery(1, 5));
         keep(&desk, &one).await.unwrap();
         for n in 0..60 {
-            let attempt =
-                Attempt { at: Timestamp(n), status: Some(500), code: None, took_ms: 1 };
+            let attempt = Attempt { at: Timestamp(n), status: Some(500), code: None, took_ms: 1 };
             note(&desk, &of, &one.id, &attempt, State::Pending).await.unwrap();
         }
         let (read, _) = find(&desk, &of, &one.id).await.unwrap().unwrap();
@@ -258,7 +257,8 @@ mod tests {
     #[test]
     fn a_change_has_one_id_for_each_subscription() {
         let run = RunId::from_u128(7);
-        let ids = [("sub_a", 1), ("sub_a", 2), ("sub_b", 1)].map(|(s, q)| Delivery::id_of(s, run, q));
+        let ids =
+            [("sub_a", 1), ("sub_a", 2), ("sub_b", 1)].map(|(s, q)| Delivery::id_of(s, run, q));
         assert!(ids.iter().all(|id| ids::is("msg", id)), "{ids:?}");
         assert!(ids[0] != ids[1] && ids[0] != ids[2]);
         assert_eq!(ids[0], Delivery::id_of("sub_a", run, 1));

@@ -84,11 +84,7 @@ async fn pipeline(app: &App) -> Result<Arc<Pipeline>, Problem> {
     Ok(app.engine.compile_text(&Organization::local(), &text).await?)
 }
 
-async fn tell(
-    app: &App,
-    pipeline: &Arc<Pipeline>,
-    posted: &Found<Posted>,
-) -> Result<(), Problem> {
+async fn tell(app: &App, pipeline: &Arc<Pipeline>, posted: &Found<Posted>) -> Result<(), Problem> {
     let named = posted.parts.first().map(String::as_str).unwrap_or_default();
     let organization = Organization::new(named).map_err(|_| Problem::internal())?;
     match &posted.record {

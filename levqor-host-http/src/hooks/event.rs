@@ -202,11 +202,29 @@ mod tests {
     #[test]
     fn each_vendor_says_what_happened_and_which_delivery_it_is() {
         let table = [
-            (Scheme::Stripe, JSON, r#"{"id":"evt_1","type":"charge.failed"}"#, "evt_1", "charge.failed"),
-            (Scheme::Slack, JSON, r#"{"event_id":"Ev1","type":"event_callback","event":{"type":"message"}}"#, "Ev1", "message"),
+            (
+                Scheme::Stripe,
+                JSON,
+                r#"{"id":"evt_1","type":"charge.failed"}"#,
+                "evt_1",
+                "charge.failed",
+            ),
+            (
+                Scheme::Slack,
+                JSON,
+                r#"{"event_id":"Ev1","type":"event_callback","event":{"type":"message"}}"#,
+                "Ev1",
+                "message",
+            ),
             (Scheme::Telegram, JSON, r#"{"update_id":7,"message":{}}"#, "7", "message"),
             (Scheme::Slack, FORM, "command=%2Fdo&text=x", "sha256-", "/do"),
-            (Scheme::Slack, FORM, "payload=%7B%22type%22%3A%22block_actions%22%7D", "sha256-", "block_actions"),
+            (
+                Scheme::Slack,
+                FORM,
+                "payload=%7B%22type%22%3A%22block_actions%22%7D",
+                "sha256-",
+                "block_actions",
+            ),
             (Scheme::Twilio, FORM, "MessageSid=SM1&Body=hi", "sha256-", ""),
             (Scheme::Stripe, JSON, r#"{"id":7}"#, "sha256-", ""),
         ];
@@ -233,7 +251,10 @@ mod tests {
         let read = delivery(&Scheme::Github, &headers, "{}");
         assert!(!read.event.to_string().contains("CANARY"), "{}", read.event);
         assert_eq!(read.event["headers"]["x-github-event"], "push");
-        assert_eq!((read.what.as_str(), read.event["received_at"].as_str()), ("push", Some("2023-11-14T22:13:20Z")));
+        assert_eq!(
+            (read.what.as_str(), read.event["received_at"].as_str()),
+            ("push", Some("2023-11-14T22:13:20Z"))
+        );
     }
 
     #[test]
@@ -253,7 +274,10 @@ mod tests {
         assert_eq!(plain.event["body"], "hello");
         assert_eq!(delivery(&Scheme::Standard, &[], "").event["body"], Value::Null);
         let now = Timestamp(0);
-        let headers: HeaderMap = [("content-type".parse().unwrap(), "application/json".parse().unwrap())].into_iter().collect();
+        let headers: HeaderMap =
+            [("content-type".parse().unwrap(), "application/json".parse().unwrap())]
+                .into_iter()
+                .collect();
         let proof = Proof { id: None, signed: ContentHash::of(b"") };
         for bad in [&br#"{"a":1,"a":2}"#[..], b"{", b"\xff"] {
             let arrived = Arrived { headers: &headers, body: bad, url: "", now };

@@ -7,7 +7,7 @@
 //! another name answer alike, and every reason not to believe a request is one refusal. The reason
 //! stands in the list of what the endpoint received.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use levqor_core::engine::Error as EngineError;
 use levqor_core::error::ErrorKind;
 use levqor_core::pipeline::Pipeline;
@@ -115,7 +115,7 @@ fn live_secrets(
 
 /// The vault's entry that a pipeline's trigger names as `secret`.
 pub(crate) fn named_secret<'a>(pipeline: &'a Pipeline, trigger: &str) -> Option<&'a str> {
-    let trigger = pipeline.triggers.iter().find(|t| &*t.id == trigger)?;
+    let trigger = pipeline.triggers().find(|t| t.id == trigger)?;
     trigger.with.get("secret")?.as_str().filter(|name| !secrets::is_reserved(name))
 }
 
@@ -189,9 +189,10 @@ async fn believed(
 /// sender does not take it for something of its own.
 fn untaken(error: EngineError) -> Problem {
     match error {
-        EngineError::NotFound { what, .. } => {
-            Problem::invalid("webhook.target", format!("the endpoint's {what} is not there any more"))
-        }
+        EngineError::NotFound { what, .. } => Problem::invalid(
+            "webhook.target",
+            format!("the endpoint's {what} is not there any more"),
+        ),
         EngineError::Refused(error) if error.kind == ErrorKind::InvalidInput => {
             Problem::invalid(&error.code, error.message)
         }
@@ -206,11 +207,4 @@ pub(crate) fn check_host(app: &App, scheme: &Scheme) -> Result<(), Problem> {
         return Err(Problem::invalid("webhook.public_url", detail));
     }
     Ok(())
-}
-
-/// Names of headers are small letters already; this is for what reads a request elsewhere.
-#[cfg(test)]
-pub(crate) fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-    let name = |n: &str| axum::http::HeaderName::from_bytes(n.as_bytes()).unwrap();
-    pairs.iter().map(|(n, v)| (name(n), v.parse().unwrap())).collect()
 }

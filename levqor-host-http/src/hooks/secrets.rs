@@ -58,7 +58,9 @@ pub(crate) fn check(scheme: &Scheme, secret: &str) -> Result<(), Problem> {
             let body = secret.strip_prefix("whsec_").unwrap_or(secret);
             match STANDARD.decode(body) {
                 Ok(bytes) if bytes.len() >= STANDARD_BYTES_MIN => Ok(()),
-                _ => invalid("a secret of Standard Webhooks is `whsec_` and base 64 of 16 bytes or more"),
+                _ => invalid(
+                    "a secret of Standard Webhooks is `whsec_` and base 64 of 16 bytes or more",
+                ),
             }
         }
         _ => Ok(()),

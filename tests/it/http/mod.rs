@@ -2,6 +2,7 @@
 
 mod client;
 mod first;
+mod outbound;
 mod signers;
 mod webhooks;
 

@@ -129,13 +129,53 @@ fn vendors(salt: &str) -> Vec<Vendor> {
     };
     let slack = Some("8f742231b10e8888abcd99yyyzzz85a5");
     vec![
-        vendor("stripe", "stripe", Some(STRIPE), json, r#"{"id":"evt_SALT","type":"charge.failed"}"#, "stripe-signature", true),
-        vendor("slack", "slack", slack, json, r#"{"event_id":"Ev_SALT","type":"event_callback","event":{"type":"message","text":"ä"}}"#, "x-slack-signature", true),
+        vendor(
+            "stripe",
+            "stripe",
+            Some(STRIPE),
+            json,
+            r#"{"id":"evt_SALT","type":"charge.failed"}"#,
+            "stripe-signature",
+            true,
+        ),
+        vendor(
+            "slack",
+            "slack",
+            slack,
+            json,
+            r#"{"event_id":"Ev_SALT","type":"event_callback","event":{"type":"message","text":"ä"}}"#,
+            "x-slack-signature",
+            true,
+        ),
         vendor("slack", "slack", slack, form, "command=%2Fdo&text=SALT", "x-slack-signature", true),
         vendor("github", "github", None, json, r#"{"ref":"SALT"}"#, "x-hub-signature-256", false),
-        vendor("standard", "standard", None, json, r#"{"type":"a.b","n":"SALT"}"#, "webhook-signature", true),
-        vendor("standard", "svix", None, json, r#"{"type":"a.b","n":"SALT"}"#, "svix-signature", true),
-        vendor("twilio", "twilio", Some("twilio-auth-token-of-32-letters"), form, "Body=hi+there&From=%2B1415&MessageSid=SM_SALT", "x-twilio-signature", false),
+        vendor(
+            "standard",
+            "standard",
+            None,
+            json,
+            r#"{"type":"a.b","n":"SALT"}"#,
+            "webhook-signature",
+            true,
+        ),
+        vendor(
+            "standard",
+            "svix",
+            None,
+            json,
+            r#"{"type":"a.b","n":"SALT"}"#,
+            "svix-signature",
+            true,
+        ),
+        vendor(
+            "twilio",
+            "twilio",
+            Some("twilio-auth-token-of-32-letters"),
+            form,
+            "Body=hi+there&From=%2B1415&MessageSid=SM_SALT",
+            "x-twilio-signature",
+            false,
+        ),
     ]
 }
 
@@ -146,11 +186,14 @@ async fn signed(
     at: i64,
 ) -> Vec<(String, String)> {
     let (id, secret) = endpoint;
-    let fields: serde_json::Map<String, Value> =
-        [("Body", "hi there"), ("From", "+1415"), ("MessageSid", vendor.body.split("MessageSid=").nth(1).unwrap_or_default())]
-            .into_iter()
-            .map(|(k, v)| (k.to_owned(), v.into()))
-            .collect();
+    let fields: serde_json::Map<String, Value> = [
+        ("Body", "hi there"),
+        ("From", "+1415"),
+        ("MessageSid", vendor.body.split("MessageSid=").nth(1).unwrap_or_default()),
+    ]
+    .into_iter()
+    .map(|(k, v)| (k.to_owned(), v.into()))
+    .collect();
     let request = json!({
         "vendor": vendor.sdk, "secret": secret, "body": vendor.body, "at": at,
         "id": format!("msg_{}", vendor.sdk), "url": format!("{PUBLIC}/hooks/{id}"), "form": fields,
@@ -170,10 +213,13 @@ async fn what_the_vendors_own_sdks_sign_starts_one_run_and_nothing_else_does() {
         let endpoint = endpoint(&world, vendor.verify, vendor.secret).await;
         let headers = signed(&mut signers, vendor, &endpoint, at).await;
         let id = &endpoint.0;
-        let refused = |answer: Answered| assert_eq!(answer.refused(401), "webhook.refused", "{name}");
+        let refused =
+            |answer: Answered| assert_eq!(answer.refused(401), "webhook.refused", "{name}");
 
         refused(send(&world, id, &[], vendor.media, &vendor.body).await);
-        refused(send(&world, id, &bent(&headers, vendor.signature), vendor.media, &vendor.body).await);
+        refused(
+            send(&world, id, &bent(&headers, vendor.signature), vendor.media, &vendor.body).await,
+        );
         let changed = vendor.body.replace("one", "onf");
         refused(send(&world, id, &headers, vendor.media, &changed).await);
         if vendor.timed {
@@ -237,11 +283,17 @@ async fn telegrams_token_opens_and_an_update_comes_once() {
     let json = "application/json";
     let first = send(&world, &id, &token(&secret), json, body).await.is(200);
     let same = send(&world, &id, &token(&secret), json, body).await.is(200);
-    assert_eq!((first["run"].clone(), same["replayed"].clone()), (same["run"].clone(), true.into()));
+    assert_eq!(
+        (first["run"].clone(), same["replayed"].clone()),
+        (same["run"].clone(), true.into())
+    );
     let other = send(&world, &id, &token(&secret), json, r#"{"update_id":8,"message":{}}"#).await;
     assert_ne!(other.is(200)["run"], first["run"]);
     for wrong in ["", "x", &secret[1..]] {
-        assert_eq!(send(&world, &id, &token(wrong), json, body).await.refused(401), "webhook.refused");
+        assert_eq!(
+            send(&world, &id, &token(wrong), json, body).await.refused(401),
+            "webhook.refused"
+        );
     }
     assert_eq!(runs(&world).await, 2);
 }
@@ -377,7 +429,10 @@ async fn endpoints_are_made_changed_and_removed_and_secrets_never_shown_again() 
     let absent = format!("whk_{}", "0".repeat(26));
     let none = send(&world, &absent, &[], "application/json", "{}").await;
     assert_eq!(off.refused(404), none.refused(404));
-    assert_eq!(send(&world, "whk_x", &[], "text/plain", "").await.refused(404), "request.not_found");
+    assert_eq!(
+        send(&world, "whk_x", &[], "text/plain", "").await.refused(404),
+        "request.not_found"
+    );
 
     let listed = world.admin.get("/api/v1/webhooks").await.is(200);
     assert_eq!(listed["data"].as_array().unwrap().len(), 2);
@@ -426,7 +481,10 @@ async fn what_cannot_work_is_refused_when_it_is_made() {
         assert_eq!(world.admin.post("/api/v1/webhooks", &body).await.refused(422), code, "{body}");
     }
     world.admin.post("/api/v1/webhooks", &base).await.is(201);
-    assert_eq!(world.anybody().post("/api/v1/webhooks", &base).await.refused(401), "auth.unauthorized");
+    assert_eq!(
+        world.anybody().post("/api/v1/webhooks", &base).await.refused(401),
+        "auth.unauthorized"
+    );
     pipeline(&world, "take", hook()).await;
     let twilio = with(json!({ "verify": "twilio" }));
     let refused = world.admin.post("/api/v1/webhooks", &twilio).await;

@@ -13,9 +13,7 @@ const TEXT_LEN_MAX: usize = 128;
 const SECONDS_MAX: u64 = 99_999_999_999;
 
 /// Which hash.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Algorithm {
     /// HMAC-SHA-256.
@@ -28,9 +26,7 @@ pub(crate) enum Algorithm {
 }
 
 /// How the signature is written.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Encoding {
     /// Hexadecimal, in small letters.

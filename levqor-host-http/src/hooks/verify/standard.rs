@@ -4,11 +4,11 @@
 //! as Svix named them first. One family is read, never a mixture.
 
 use super::mac::{Keys, base64};
-use crate::caller::secret::Plain;
-use crate::hooks::Scheme;
 use super::{
     Algorithm, Arrived, Proof, Refusal, SIGNATURES_MAX, checked_id, fresh, hash_of, header, seconds,
 };
+use crate::caller::secret::Plain;
+use crate::hooks::Scheme;
 
 const NAMES: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
 const SVIX_NAMES: [&str; 3] = ["svix-id", "svix-timestamp", "svix-signature"];
