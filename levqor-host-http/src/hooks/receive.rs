@@ -7,7 +7,7 @@
 //! another name answer alike, and every reason not to believe a request is one refusal. The reason
 //! stands in the list of what the endpoint received.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use levqor_core::engine::Error as EngineError;
 use levqor_core::error::ErrorKind;
 use levqor_core::pipeline::Pipeline;
@@ -207,11 +207,4 @@ pub(crate) fn check_host(app: &App, scheme: &Scheme) -> Result<(), Problem> {
         return Err(Problem::invalid("webhook.public_url", detail));
     }
     Ok(())
-}
-
-/// Names of headers are small letters already; this is for what reads a request elsewhere.
-#[cfg(test)]
-pub(crate) fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-    let name = |n: &str| axum::http::HeaderName::from_bytes(n.as_bytes()).unwrap();
-    pairs.iter().map(|(n, v)| (name(n), v.parse().unwrap())).collect()
 }

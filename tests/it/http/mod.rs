@@ -8,6 +8,7 @@ mod kill;
 mod matrix;
 mod money;
 mod ops;
+mod outbound;
 mod people;
 mod pipelines;
 mod plan_eval;

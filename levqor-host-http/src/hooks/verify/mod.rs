@@ -31,7 +31,8 @@ use axum::http::HeaderMap;
 use levqor_core::ids::ContentHash;
 use levqor_core::time::Timestamp;
 
-pub(crate) use generic::{Algorithm, Encoding, Generic, GenericError};
+use generic::Algorithm;
+pub(crate) use generic::Generic;
 pub(crate) use mac::Keys;
 pub(crate) use standard::sign as sign_standard;
 

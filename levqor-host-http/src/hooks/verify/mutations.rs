@@ -3,10 +3,9 @@
 use levqor_core::time::Timestamp;
 use proptest::prelude::*;
 
-use super::tests::{Case, cases};
+use super::tests::{Case, cases, headers};
 use super::twilio::fields_text;
 use super::*;
-use crate::hooks::receive::headers;
 
 /// Mutations for each property: over ten thousand in all.
 const CASES: u32 = 8_000;
