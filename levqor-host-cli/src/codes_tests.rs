@@ -30,6 +30,7 @@ const FAMILIES: &[&str] = &[
     "request",
     "run",
     "schedule",
+    "server",
     "step",
     "store",
     "vault",

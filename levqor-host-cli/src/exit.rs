@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Invalid,
     /// Understood and refused, or not found.
     Refused,
-    /// The store is locked, damaged or cannot be reached.
+    /// The store or the host is locked, damaged or cannot be reached.
     Unreachable,
     /// Ctrl-C. Runs stay where they are and can be continued.
     Interrupted,
@@ -54,7 +54,7 @@ Exit codes:
     2  the command line is wrong
     3  a document has errors
     4  refused or not found
-    5  the store is locked, damaged or unreachable
+    5  the store or the host is locked, damaged or unreachable
   130  interrupted; the run can be continued";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `levqor`: the engine in a terminal, on an embedded store.
+//! `levqor`: the engine in a terminal, on an embedded store or on a host.
 //!
 //! It is a host and nothing more: it reads what was typed, opens a store, lets the engine work and
 //! prints what came out. Pipelines, runs, credits and plugins are decided in the two libraries
@@ -16,6 +16,7 @@ mod files;
 mod follow;
 mod output;
 mod progress;
+mod server;
 mod session;
 mod story;
 mod yaml;

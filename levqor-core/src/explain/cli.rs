@@ -1,4 +1,4 @@
-//! Codes of the command line itself: `cli.*`.
+//! Codes of the command line itself: `cli.*`, and of its way to a host: `server.*`.
 
 use super::Row;
 
@@ -24,4 +24,14 @@ pub(super) const ROWS: &[Row] = &[
     ("cli.runtime", "The system gave no threads", "Look at the limits of this user: ulimit -u"),
     ("cli.unknown_code", "No code has that name", "levqor explain lists all"),
     ("cli.usage", "The command line does not fit together", "levqor COMMAND --help"),
+    (
+        "server.not_a_host",
+        "What answers at that address is not a Levqor host, or something before it answers",
+        "Look at the URL of --server; curl URL/healthz says ok where a host is",
+    ),
+    (
+        "server.unreachable",
+        "The host that --server names cannot be reached, or the connection broke",
+        "Is it running, and is the URL right? A run that was started goes on there",
+    ),
 ];

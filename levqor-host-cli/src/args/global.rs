@@ -36,6 +36,21 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) plugins_dir: Option<PathBuf>,
+    /// Work on this host instead of a store here; its key is in LEVQOR_KEY or --key-file
+    #[arg(long, global = true, env = "LEVQOR_SERVER", value_name = "URL", hide_env_values = true)]
+    pub(crate) server: Option<String>,
+    /// File with the host's key
+    #[arg(
+        long,
+        global = true,
+        env = "LEVQOR_KEY_FILE",
+        value_name = "FILE",
+        hide_env_values = true
+    )]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Send the key unencrypted, to a host in a network that you trust
+    #[arg(long, global = true)]
+    pub(crate) insecure_http: bool,
     /// How data is printed on stdout
     #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Format,

@@ -84,7 +84,7 @@ fn refused(error: levqor_connectors::credential::VaultError) -> Failure {
 }
 
 /// The secret, without the line end that editors and `echo` put behind it.
-async fn secret(file: Option<&Path>, name: &str) -> Result<Zeroizing<String>> {
+pub(crate) async fn secret(file: Option<&Path>, name: &str) -> Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     match file {
         Some(path) if path != Path::new("-") => std::fs::File::open(path)

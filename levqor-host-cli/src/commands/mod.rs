@@ -1,13 +1,13 @@
 //! One file for each verb, and the way from the command line to it.
 
 mod check;
-mod credentials;
+pub(crate) mod credentials;
 mod credits;
 mod dlq;
 mod doctor;
 mod estimate;
 mod explain;
-mod pipelines;
+pub(crate) mod pipelines;
 mod plan;
 mod plugin;
 mod plugins;
@@ -25,6 +25,7 @@ use crate::args::{Cli, Command, Global};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
+use crate::server;
 
 /// Parses the command line, does what it says, and turns what came of it into an exit code.
 pub(crate) fn main() -> ExitCode {
@@ -54,6 +55,9 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 async fn dispatch(global: &Global, output: Output, command: Command) -> Result<()> {
+    if let Some(url) = global.server.as_deref().filter(|_| !server::is_local(&command)) {
+        return server::dispatch(global, url, output, command).await;
+    }
     match command {
         Command::Run(args) => run::run(global, output, args).await,
         Command::Check(args) => check::check(global, output, args).await,

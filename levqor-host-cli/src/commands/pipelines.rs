@@ -100,7 +100,7 @@ async fn diff(session: &Session, file: &str) -> Result<()> {
 }
 
 /// A difference as people read it: where, then what it was and what it is.
-fn told(change: &Change) -> String {
+pub(crate) fn told(change: &Change) -> String {
     let place = match &change.step {
         Some(step) => format!("step {step}  {}", change.pointer),
         None => change.pointer.clone(),

@@ -3,6 +3,7 @@
 mod documents;
 mod exits;
 mod hello;
+mod server;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -66,7 +67,8 @@ impl Place {
     fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(binary());
         command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
-        for name in ["LEVQOR_DATA_DIR", "LEVQOR_STORE", "LEVQOR_PLUGINS_DIR", "LEVQOR_VAULT_KEY"] {
+        let set = ["DATA_DIR", "STORE", "PLUGINS_DIR", "VAULT_KEY", "SERVER", "KEY", "KEY_FILE"];
+        for name in set.map(|name| format!("LEVQOR_{name}")) {
             command.env_remove(name);
         }
         command

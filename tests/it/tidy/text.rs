@@ -87,6 +87,8 @@ const RULES: [Rule; 9] = [
                 && !is_test(path)
                 && (path.starts_with("levqor-connectors/src/") || path.starts_with("levqor-host-"))
                 && !path.starts_with("levqor-connectors/src/egress/")
+                // Where the user's own host is dialled, which may be private, by the user's hand.
+                && path != "levqor-host-cli/src/server/client.rs"
         },
         code_only: true,
         words: &["TcpStream::connect", "reqwest::Client", "lookup_host", "to_socket_addrs"],
