@@ -222,7 +222,10 @@ async fn signalled() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-async fn open(config: Config, store: Arc<dyn Store>) -> Result<(App, Option<Plain>), HostError> {
+pub(crate) async fn open(
+    config: Config,
+    store: Arc<dyn Store>,
+) -> Result<(App, Option<Plain>), HostError> {
     let vault_dir = config.data_dir.join("vault");
     let vault = Arc::new(FileVault::open(&vault_dir, VaultKey::load(&vault_dir)?)?);
     let plugins_dir = config.plugins_dir();
