@@ -104,7 +104,7 @@ async fn redeliver(app: App, call: Call) -> Result<Answer, Problem> {
         return Err(Problem::conflict("webhook.pending", "it is on its way already"));
     }
     let to = app.desk.get::<Subscription>(&[&delivery.subscription]).await?;
-    if !to.is_some_and(|(subscription, _)| subscription.gone.is_none()) {
+    if to.is_none_or(|(subscription, _)| subscription.gone.is_some()) {
         return Err(Problem::conflict("webhook.unsubscribed", "its receiver wants nothing more"));
     }
     delivery.state = State::Pending;

@@ -1,11 +1,11 @@
 //! Webhook endpoints: making, changing, rotating, removing; and what they received lately.
 
+mod shapes;
+
 use axum::http::{Method, StatusCode, header};
 use levqor_core::document::Duration;
 use levqor_core::ids::Organization;
 use levqor_core::store::Revision;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::caller::Scope;
@@ -14,13 +14,16 @@ use crate::desk::{Change, Desk};
 use crate::hooks::endpoint::{
     ENDPOINTS_MAX, Endpoint, EndpointOf, PREFIX, SealedSecret, TOLERANCE_MS, rotate,
 };
-use crate::hooks::received::{self, Came};
-use crate::hooks::verify::Generic;
+use crate::hooks::received;
 use crate::hooks::{Issuer, Scheme, receive, secrets};
 use crate::http::{Answer, Call, FieldProblem, Json, Page, PageQuery, Problem};
 use crate::http::{Cursor, Head};
 use crate::ids;
 use crate::route::{Route, Tag};
+use shapes::{
+    EndpointChange, EndpointMade, EndpointRequest, EndpointView, ReceivedList, ReceivedView,
+    RotateRequest, Verify, view,
+};
 
 /// How long the old secret stays live after a rotation where the request does not say.
 const OVERLAP_MS: u64 = 86_400_000;
@@ -72,174 +75,6 @@ pub(super) fn routes() -> Vec<Route> {
             .answers::<ReceivedList>(StatusCode::OK, "at most 150")
             .to(deliveries),
     ]
-}
-
-/// Who signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Verify {
-    Stripe,
-    Slack,
-    Telegram,
-    Github,
-    Standard,
-    Twilio,
-    Hmac,
-}
-
-/// A new endpoint.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct EndpointRequest {
-    /// For people.
-    #[schemars(length(min = 1, max = 64))]
-    name: String,
-    /// Who signs.
-    verify: Verify,
-    /// How, for `hmac` alone.
-    #[serde(default)]
-    hmac: Option<Generic>,
-    /// How far the signed time may be from now, `5m` where not said; at most `1h`.
-    #[serde(default)]
-    tolerance: Option<Duration>,
-    /// The name of a stored pipeline.
-    #[schemars(length(min = 1, max = 64))]
-    pipeline: String,
-    /// The id of one of its `webhook` triggers.
-    #[schemars(length(min = 1, max = 64))]
-    trigger: String,
-    /// The secret that the vendor shows. Not needed where the trigger names one in the vault; made
-    /// here for `standard`, `github`, `telegram` and `hmac`.
-    #[serde(default)]
-    #[schemars(length(min = 16, max = 256))]
-    secret: Option<String>,
-}
-
-/// What changes of an endpoint.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct EndpointChange {
-    /// For people.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 64))]
-    name: Option<String>,
-    /// Whether it takes requests.
-    #[serde(default)]
-    enabled: Option<bool>,
-    /// How far the signed time may be from now.
-    #[serde(default)]
-    tolerance: Option<Duration>,
-    /// The name of a stored pipeline.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 64))]
-    pipeline: Option<String>,
-    /// The id of one of its `webhook` triggers.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 64))]
-    trigger: Option<String>,
-}
-
-/// A rotation.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RotateRequest {
-    /// The new secret that the vendor shows; made here where that is ours to do.
-    #[serde(default)]
-    #[schemars(length(min = 16, max = 256))]
-    secret: Option<String>,
-    /// How long the old one stays live: `24h` where not said, at most `30d`, `0s` for not at all.
-    #[serde(default)]
-    overlap: Option<Duration>,
-}
-
-/// An endpoint as it is shown.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "WebhookEndpoint")]
-struct EndpointView {
-    /// `whk_…`.
-    id: String,
-    /// For people.
-    name: String,
-    /// Where senders send to.
-    url: String,
-    /// Who signs.
-    verify: String,
-    /// How, for `hmac`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hmac: Option<Generic>,
-    /// How far the signed time may be from now.
-    tolerance: Duration,
-    /// The pipeline that runs.
-    pipeline: String,
-    /// The trigger that is set off.
-    trigger: String,
-    /// Whether it takes requests.
-    enabled: bool,
-    /// Its secrets, newest first; never their values.
-    secrets: Vec<SecretView>,
-    /// When it was made, RFC 3339.
-    created_at: String,
-    /// Who made it.
-    created_by: String,
-}
-
-/// A secret as it is shown.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "WebhookSecret")]
-struct SecretView {
-    /// When it was set, RFC 3339.
-    created_at: String,
-    /// Until when it is accepted, where it was rotated out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-}
-
-/// An endpoint with the secret that was made for it.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "WebhookEndpointMade")]
-struct EndpointMade {
-    /// The endpoint.
-    endpoint: EndpointView,
-    /// Its secret, shown this once; absent where the caller brought it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
-}
-
-/// What an endpoint received.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "WebhookReceivedList")]
-struct ReceivedList {
-    /// Newest first.
-    data: Vec<ReceivedView>,
-}
-
-/// One request to an endpoint.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "WebhookReceived")]
-struct ReceivedView {
-    /// When, RFC 3339.
-    at: String,
-    /// What came of it.
-    outcome: Came,
-    /// Whether its signature held.
-    verified: bool,
-    /// The delivery's id; empty where it was refused.
-    delivery: String,
-    /// What happened, in the sender's word.
-    event: String,
-    /// The run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run: Option<String>,
-    /// Why there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<String>,
-    /// The same for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-    /// Bytes of its body.
-    bytes: u64,
-    /// The request, as in the log.
-    request_id: String,
 }
 
 async fn list(app: App, call: Call<(), Json<PageQuery>>) -> Result<Answer, Problem> {
@@ -393,19 +228,8 @@ async fn deliveries(app: App, call: Call) -> Result<Answer, Problem> {
     let organization = call.caller()?.may(Scope::WebhooksRead)?;
     let (endpoint, _) = owned(&app.desk, organization, call.part("endpoint")).await?;
     let all = received::lately(&app, &endpoint.id).await?;
-    let data = all.into_iter().map(|r| ReceivedView {
-        at: r.at.to_string(),
-        verified: r.came != Came::Refused,
-        outcome: r.came,
-        delivery: r.delivery,
-        event: r.event,
-        run: r.run,
-        code: r.code,
-        detail: r.detail,
-        bytes: r.bytes,
-        request_id: r.request_id,
-    });
-    Answer::ok(&ReceivedList { data: data.collect() })
+    let data = all.into_iter().map(ReceivedView::from).collect();
+    Answer::ok(&ReceivedList { data })
 }
 
 /// The organization's endpoint of this id; one of another organization is none.
@@ -519,32 +343,5 @@ fn tolerance(asked: Option<Duration>) -> Result<u64, Problem> {
     match asked.map_or(TOLERANCE_MS, Duration::as_ms) {
         ms @ 1_000..=TOLERANCE_MS_MAX => Ok(ms),
         _ => Err(Problem::invalid("webhook.tolerance", "a tolerance is 1s to 1h")),
-    }
-}
-
-fn view(app: &App, endpoint: &Endpoint) -> EndpointView {
-    let base = app.config.public_url.trim_end_matches('/');
-    let secrets = endpoint.secrets.iter().filter(|secret| secret.is_live(app.now()));
-    EndpointView {
-        id: endpoint.id.clone(),
-        name: endpoint.name.clone(),
-        url: format!("{base}/hooks/{}", endpoint.id),
-        verify: endpoint.scheme.as_str().to_owned(),
-        hmac: match &endpoint.scheme {
-            Scheme::Hmac(options) => Some(options.clone()),
-            _ => None,
-        },
-        tolerance: Duration::from_ms(endpoint.tolerance_ms),
-        pipeline: endpoint.pipeline.clone(),
-        trigger: endpoint.trigger.clone(),
-        enabled: endpoint.enabled,
-        secrets: secrets
-            .map(|secret| SecretView {
-                created_at: secret.created.to_string(),
-                until: secret.until.map(|until| until.to_string()),
-            })
-            .collect(),
-        created_at: endpoint.created.to_string(),
-        created_by: endpoint.created_by.clone(),
     }
 }

@@ -135,3 +135,76 @@ async fn start(
     app.engine.start(start).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use levqor_core::run::RunStatus;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::deliver::delivery::DeliveryAt;
+    use crate::deliver::subscription::{Subscription, SubscriptionOf, Topic};
+
+    const STEPS: &str = r#"[{"id": "a", "uses": "core/set", "with": {"v": 1}}]"#;
+
+    /// An app whose engine and pump stand still until they are driven.
+    async fn app(folder: &std::path::Path) -> App {
+        let mut config = Config::in_folder(folder);
+        config.store = "memory:".to_owned();
+        let store = config.store_spec().unwrap().open(1 << 20).unwrap();
+        let errors = crate::observe::Errors::in_folder(&config.data_dir.join("logs"));
+        let clock = levqor_core::time::SystemClock;
+        let app = crate::serve::open(config, store, clock, errors).await.unwrap().0;
+        let main = Organization::new("main").unwrap();
+        let subscription = Subscription {
+            id: "sub_a".to_owned(),
+            organization: main.clone(),
+            url: "https://a.example/".to_owned(),
+            topics: vec![Topic::Succeeded],
+            secrets: Vec::new(),
+            created: app.now(),
+            created_by: "me".to_owned(),
+            gone: None,
+        };
+        let of = SubscriptionOf { id: subscription.id.clone() };
+        let change = Change::of_system(&main)
+            .insert(&["sub_a"], &subscription)
+            .insert(&["main", "sub_a"], &of);
+        app.desk.commit(change).await.unwrap();
+        app.post.add(&subscription);
+        let document = format!(r#"{{"schema": "levqor/v1", "name": "p", "steps": {STEPS}}}"#);
+        let pipeline = app.engine.compile_text(&main, &document).await.unwrap();
+        let start = Start::new(pipeline, serde_json::Value::Null).organization(main);
+        app.engine.start(start).await.unwrap();
+        app
+    }
+
+    async fn counts(app: &App) -> (usize, usize, usize) {
+        let posted = app.desk.list::<Posted>(&[], None, 10).await.unwrap().len();
+        let kept = app.desk.list::<DeliveryAt>(&["main"], None, 10).await.unwrap().len();
+        let own = Organization::new("levqor.main").unwrap();
+        let runs = app.engine.list(&own, None, None, 10).await.unwrap().data;
+        assert!(runs.iter().all(|run| run.status == RunStatus::Queued));
+        (posted, kept, runs.len())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_crash_leaves_in_the_outbox_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(folder.path()).await;
+        assert_eq!(counts(&app).await, (0, 0, 0), "nothing has ended");
+        app.engine.run_until_idle().await.unwrap();
+        // The run has ended and nobody has looked: that is what a crash finds.
+        assert_eq!(counts(&app).await, (1, 0, 0));
+        let left = app.desk.list::<Posted>(&[], None, 10).await.unwrap().remove(0);
+        drain(&app).await;
+        assert_eq!(counts(&app).await, (0, 1, 1));
+        // A crash before the record was removed: all of it happens again, and changes nothing.
+        let parts: Vec<&str> = left.parts.iter().map(String::as_str).collect();
+        let main = Organization::new("main").unwrap();
+        let again = Change::of_system(&main).put(&parts, &left.record);
+        app.desk.commit(again).await.unwrap();
+        drain(&app).await;
+        assert_eq!(counts(&app).await, (0, 1, 1));
+    }
+}

@@ -35,7 +35,7 @@ pub(crate) fn make(scheme: &Scheme) -> Plain {
     match scheme {
         Scheme::Standard => {
             let bytes = Zeroizing::new(Random::bytes::<STANDARD_BYTES>());
-            let text = Zeroizing::new(format!("whsec_{}", STANDARD.encode(&*bytes)));
+            let text = Zeroizing::new(format!("whsec_{}", STANDARD.encode(bytes.as_slice())));
             Plain::of(&text)
         }
         _ => Plain::make(),

@@ -293,7 +293,7 @@ async fn signalled() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-async fn open(
+pub(crate) async fn open(
     config: Config,
     store: Arc<dyn Store>,
     clock: impl Clock,

@@ -84,7 +84,7 @@ fn tagged<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
 /// Hexadecimal in small letters, as vendors write it; another spelling is another text.
 pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
     let small = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if text.is_empty() || text.len() % 2 != 0 || !text.bytes().all(small) {
+    if text.is_empty() || !text.len().is_multiple_of(2) || !text.bytes().all(small) {
         return None;
     }
     let byte = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
