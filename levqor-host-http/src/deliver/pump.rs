@@ -151,7 +151,7 @@ mod tests {
     async fn app(folder: &std::path::Path) -> App {
         let mut config = Config::in_folder(folder);
         config.store = "memory:".to_owned();
-        let store = config.store_spec().unwrap().open(1 << 20).unwrap();
+        let store = config.store_spec().unwrap().open().unwrap();
         let errors = crate::observe::Errors::in_folder(&config.data_dir.join("logs"));
         let clock = levqor_core::time::SystemClock;
         let app = crate::serve::open(config, store, clock, errors).await.unwrap().0;
