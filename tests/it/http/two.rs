@@ -170,7 +170,7 @@ impl Kind {
             }
             Some(Recipe::Named { route: id }) => {
                 let name = format!("made-{:06}", NUMBER.fetch_add(1, Ordering::Relaxed));
-                made(Target::of(route(id)).with(&[name.clone()]).call(client).await);
+                made(Target::of(route(id)).with(std::slice::from_ref(&name)).call(client).await);
                 name
             }
             None => self.absent(""),
