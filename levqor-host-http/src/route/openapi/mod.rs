@@ -143,6 +143,9 @@ fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
             let about = schema.as_object_mut().and_then(|s| s.remove("description"));
             let mut parameter = json!({ "name": name, "in": "query", "schema": not_null(schema) });
             parameter["required"] = is_required(&name).into();
+            if let Some(example) = examples::parameter(&name) {
+                parameter["example"] = example;
+            }
             parameter["description"] = about.unwrap_or_default();
             all.push(parameter);
         }
