@@ -54,6 +54,8 @@ done
 [ -n "$url" ] || { echo "the host did not start" >&2; cat "$scratch/log" >&2; exit 1; }
 
 failed=0
+# It keeps what it found in the folder that it runs in.
+cd "$scratch"
 "$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" run "$url/api/v1/openapi.json" \
   --header "Authorization: Bearer $key" \
   --phases examples,coverage,fuzzing,stateful --checks all \

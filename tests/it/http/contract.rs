@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::two::{Target, all_but, described, route};
 use super::{Answered, World};
 
+/// Routes that are about another organization by their purpose: the operator's two.
+const OPERATORS: [&str; 2] = ["assign_plan", "grant_credits"];
+
 /// What the description says that a route may answer, and what it did.
 fn undeclared(route: &Route, answered: &Answered) -> Option<String> {
     let responses = &described(route)["responses"];
@@ -79,10 +82,15 @@ async fn no_request_can_name_an_organization() {
             let answered = target.call(&client).await;
             assert_eq!(answered.refused(400), "request.query", "{route:?} {name}");
             let mut target = Target::of(route);
+            if OPERATORS.contains(&route.id()) && name == "organization" {
+                continue;
+            }
             if let Some(body) = &mut target.body {
                 body[name] = json!("main");
-                let answered = target.call(&client).await;
-                assert_eq!(answered.refused(422), "request.invalid", "{route:?} {name}");
+                let code = target.call(&client).await.refused(422);
+                // A document's members are the engine's to refuse.
+                let known = code == "request.invalid" || code == "document.invalid";
+                assert!(known, "{route:?} {name}: {code}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Organizations, keys and objects for tests about who sees what: the one place that makes them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use axum::http::Method;
 use levqor_core::ids::Organization;
@@ -9,9 +10,10 @@ use levqor_host_http::caller::key::ApiKey;
 use levqor_host_http::caller::{Scope, Scopes};
 use levqor_host_http::desk::Change;
 use levqor_host_http::route::{self, Route, openapi};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Answered, Client, World};
+use crate::support::within;
 
 /// A plan without daily limits: what is tested here is not quotas.
 const PLAN: &str = "enterprise";
@@ -133,56 +135,129 @@ impl Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Run,
-    /// Not an organization's: the same for all.
-    #[expect(dead_code, reason = "no route has such a part yet")]
+    /// The run of a dead letter.
+    Dead,
+    Pipeline,
+    /// A version of the pipeline before it in the path.
+    Version,
+    Credential,
+    Draft,
+    Endpoint,
+    Subscription,
+    Key,
+    User,
+    /// Not an organization's: the same for all, or known only within the part before it.
     Fixed(&'static str),
 }
 
 /// How an object of a kind is made: a route, called with its example.
-pub(crate) enum Recipe {
-    /// The id is at this pointer of the answer.
-    Answered { route: &'static str, id: &'static str },
-    /// Whoever makes it names it, in the route's only part.
-    #[expect(dead_code, reason = "no route has such a part yet")]
-    Named { route: &'static str },
+struct Recipe {
+    route: &'static str,
+    /// Where the answer has the id; empty where whoever makes it names it, in the only part.
+    id: &'static str,
+    /// What must be there first, and where the body names it.
+    first: Option<(&'static str, Kind)>,
+    /// Where the body says its name again.
+    again: &'static str,
+}
+
+const fn answered(route: &'static str, id: &'static str) -> Recipe {
+    Recipe { route, id, first: None, again: "" }
 }
 
 impl Kind {
     fn recipe(self) -> Option<Recipe> {
-        match self {
-            Self::Run => Some(Recipe::Answered { route: "start_run", id: "/id" }),
-            Self::Fixed(_) => None,
-        }
-    }
-
-    /// A new object of this kind; its id.
-    pub(crate) async fn make(self, client: &Client) -> String {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let made = |answered: Answered| {
-            let text = String::from_utf8_lossy(&answered.body).into_owned();
-            assert!(answered.status.is_success(), "{self:?}: {} {text}", answered.status);
-            answered
+        let recipe = match self {
+            Self::Run | Self::Dead => answered("start_run", "/id"),
+            Self::Draft => answered("plan", "/id"),
+            Self::Subscription => answered("create_subscription", "/subscription/id"),
+            Self::Key => answered("make_key", "/id"),
+            Self::User => answered("put_user", "/id"),
+            Self::Credential => answered("put_credential", ""),
+            Self::Pipeline => Recipe { again: "/name", ..answered("put_pipeline", "") },
+            Self::Endpoint => Recipe {
+                first: Some(("/pipeline", Self::Pipeline)),
+                ..answered("create_webhook", "/endpoint/id")
+            },
+            Self::Version | Self::Fixed(_) => return None,
         };
-        match self.recipe() {
-            Some(Recipe::Answered { route: id, id: pointer }) => {
-                let answered = made(Target::of(route(id)).call(client).await);
-                answered.json().pointer(pointer).unwrap().as_str().unwrap().to_owned()
-            }
-            Some(Recipe::Named { route: id }) => {
-                let name = format!("made-{:06}", NUMBER.fetch_add(1, Ordering::Relaxed));
-                made(Target::of(route(id)).with(&[name.clone()]).call(client).await);
-                name
-            }
-            None => self.absent(""),
-        }
+        Some(recipe)
     }
 
-    /// An id of this kind and of the same length that nothing has; `example` is the documented one.
-    pub(crate) fn absent(self, example: &str) -> String {
-        match (self, self.recipe()) {
-            (Self::Fixed(text), _) => text.to_owned(),
-            (_, Some(Recipe::Named { .. })) => "none-000000".to_owned(),
-            _ => example.to_owned(),
+    /// A new object of this kind; its id. `before` are the ids before it in the same request.
+    pub(crate) async fn make(self, client: &Client, before: &[String]) -> String {
+        let Some(recipe) = self.recipe() else {
+            return match self {
+                Self::Fixed(text) => text.to_owned(),
+                _ => {
+                    let pipeline = before.last().map(String::as_str).unwrap_or_default();
+                    let stored = client.get(&format!("/api/v1/pipelines/{pipeline}")).await;
+                    stored.is(200)["version"].as_str().unwrap().to_owned()
+                }
+            };
+        };
+        let mut target = Target::of(route(recipe.route));
+        let name = new_name();
+        if recipe.id.is_empty() {
+            target = target.with(std::slice::from_ref(&name));
+        }
+        put(&mut target, recipe.again, &name);
+        if let Some((place, kind)) = recipe.first {
+            let first = Box::pin(kind.make(client, &[])).await;
+            put(&mut target, place, &first);
+        }
+        if self == Self::Dead {
+            target.body = Some(json!({ "document": dead() }));
+        }
+        let client = client.clone().header("if-none-match", "*");
+        let made = target.call(&client).await;
+        let text = String::from_utf8_lossy(&made.body).into_owned();
+        assert!(made.status.is_success(), "{self:?}: {} {text}", made.status);
+        let id = match recipe.id {
+            "" => name,
+            pointer => made.json().pointer(pointer).unwrap().as_str().unwrap().to_owned(),
+        };
+        if self == Self::Dead {
+            let letter = format!("/api/v1/dead-letters/{id}");
+            let there = async {
+                while client.get(&letter).await.status != 200 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            within(Duration::from_secs(60), "the run is no dead letter", there).await;
+        }
+        id
+    }
+
+    /// An id like this one that nothing has, of the same length.
+    pub(crate) fn absent(self, real: &str) -> String {
+        let kept = &real[..real.len().saturating_sub(6)];
+        match self {
+            Self::Fixed(text) => text.to_owned(),
+            Self::Pipeline | Self::Credential => format!("{kept}absent"),
+            _ => format!("{kept}000000"),
         }
     }
+}
+
+fn new_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("made-{:06}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+fn put(target: &mut Target, pointer: &str, id: &str) {
+    if pointer.is_empty() {
+        return;
+    }
+    let place = target.body.as_mut().and_then(|body| body.pointer_mut(pointer));
+    *place.unwrap_or_else(|| panic!("{}: nothing at {pointer}", target.path)) = id.into();
+}
+
+/// A document whose run a person must look at.
+fn dead() -> Value {
+    json!({
+        "schema": "levqor/v1", "name": "dead",
+        "steps": [{ "id": "f", "uses": "core/fail",
+                    "with": { "code": "gave_up", "message": "as told", "kind": "unavailable" } }],
+    })
 }

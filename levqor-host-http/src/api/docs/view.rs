@@ -24,7 +24,7 @@ pub(super) struct Api {
 #[derive(Debug, Serialize)]
 struct Chapter {
     name: String,
-    about: String,
+    about: Vec<Piece>,
     operations: Vec<Operation>,
 }
 
@@ -33,7 +33,7 @@ struct Operation {
     id: String,
     method: String,
     path: String,
-    summary: String,
+    summary: Vec<Piece>,
     scope: Option<String>,
     open: bool,
     parameters: Vec<Member>,
@@ -51,7 +51,7 @@ struct Body {
 #[derive(Debug, Serialize)]
 struct AnswerRow {
     status: String,
-    about: String,
+    about: Vec<Piece>,
     shape: TypeText,
     headers: Vec<String>,
     leads_to: Vec<String>,
@@ -131,7 +131,7 @@ pub(super) fn api() -> Api {
     let document = openapi::document();
     let chapters = list(&document["tags"]).map(|tag| Chapter {
         name: text(&tag["name"]),
-        about: text(&tag["description"]),
+        about: prose(&text(&tag["description"])),
         operations: operations(document, &tag["name"]),
     });
     let shapes = entries(&document["components"]["schemas"]);
@@ -168,7 +168,7 @@ fn one(path: &str, method: &str, operation: &Value) -> Operation {
         id: text(&operation["operationId"]),
         method: method.to_uppercase(),
         path: path.to_owned(),
-        summary: text(&operation["summary"]),
+        summary: prose(&text(&operation["summary"])),
         scope: operation["x-scope"].as_str().map(str::to_owned),
         open: list(&operation["security"]).next().is_none(),
         parameters: parameters.collect(),
@@ -195,7 +195,7 @@ fn answer(status: &str, response: &Value) -> AnswerRow {
     };
     AnswerRow {
         status: status.to_owned(),
-        about: text(&response["description"]),
+        about: prose(&text(&response["description"])),
         shape,
         headers: entries(&response["headers"]).map(|(name, _)| name.to_owned()).collect(),
         leads_to: entries(&response["links"]).map(|(name, _)| name.to_owned()).collect(),

@@ -11,18 +11,19 @@ mod answers;
 mod examples;
 mod links;
 mod parts;
+mod schemas;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use bytes::Bytes;
 use levqor_core::explain;
-use schemars::generate::SchemaSettings;
-use schemars::{Schema, SchemaGenerator};
+use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::{Access, Route, table};
 use crate::http::ProblemDocument;
+use schemas::Schemas;
 
 /// First words of codes that no answer of the API carries: they are of other hosts, or of a start.
 const ELSEWHERE: [&str; 4] = ["backup", "cli", "config", "vault"];
@@ -53,18 +54,16 @@ pub fn document() -> &'static Value {
 }
 
 fn make() -> Value {
-    let mut settings = SchemaSettings::draft2020_12();
-    settings.meta_schema = None;
-    settings.definitions_path = "/components/schemas".into();
-    let mut generator = settings.into_generator();
-    let problem = generator.subschema_for::<ProblemDocument>();
+    let mut schemas = Schemas::new();
+    let problem = schemas.outgoing.subschema_for::<ProblemDocument>();
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for route in table() {
-        let operation = operation(route, &problem, &mut generator);
+        let operation = operation(route, &problem, &mut schemas);
         let methods = paths.entry(route.path).or_default();
         methods.insert(route.method.as_str().to_lowercase(), operation);
     }
-    let mut schemas = Value::Object(generator.take_definitions(true));
+    let mut paths = json!(paths);
+    let mut schemas = Value::Object(schemas.settle(&mut paths));
     schemas["Problem"]["properties"]["code"]["x-extensible-enum"] = codes();
     let mut document = json!({
         "openapi": "3.1.0",
@@ -107,15 +106,15 @@ fn tags() -> Value {
     used.map(|tag| json!({ "name": tag.as_str(), "description": tag.about() })).collect()
 }
 
-fn operation(route: &Route, problem: &Schema, generator: &mut SchemaGenerator) -> Value {
+fn operation(route: &Route, problem: &Schema, schemas: &mut Schemas) -> Value {
     let mut operation = json!({
         "operationId": route.id,
         "tags": [route.tag.as_str()],
         "summary": route.summary,
-        "parameters": parameters(route, generator),
-        "responses": answers::responses(route, problem, generator),
+        "parameters": parameters(route, schemas),
+        "responses": answers::responses(route, problem, &mut schemas.outgoing),
     });
-    if let Some((media, schema)) = (route.body)(generator) {
+    if let Some((media, schema)) = (route.body)(&mut schemas.incoming) {
         let mut content = json!({ "schema": schema });
         if let Some(example) = examples::of(route.id) {
             content["examples"] = json!({ "usual": { "value": example } });
@@ -133,9 +132,9 @@ fn operation(route: &Route, problem: &Schema, generator: &mut SchemaGenerator) -
     operation
 }
 
-fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value> {
+fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
     let mut all: Vec<Value> = parts::names(route.path).map(parts::parameter).collect();
-    if let Some(schema) = (route.query)(generator) {
+    if let Some(schema) = (route.query)(&mut schemas.incoming) {
         let required = schema.get("required").cloned().unwrap_or_default();
         let is_required =
             |name: &str| required.as_array().is_some_and(|all| all.iter().any(|r| r == name));
@@ -144,6 +143,9 @@ fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value> {
             let about = schema.as_object_mut().and_then(|s| s.remove("description"));
             let mut parameter = json!({ "name": name, "in": "query", "schema": not_null(schema) });
             parameter["required"] = is_required(&name).into();
+            if let Some(example) = examples::parameter(&name) {
+                parameter["example"] = example;
+            }
             parameter["description"] = about.unwrap_or_default();
             all.push(parameter);
         }

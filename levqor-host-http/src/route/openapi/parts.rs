@@ -31,7 +31,11 @@ const PARTS: &[Part] = &[
     part("credential", NAME, "slack-main", "A credential's name."),
     // An operator brings a key under an id of their own: `key_ops`.
     part("key", "^key_[A-Za-z0-9]{1,128}$", "key_0hj4v8z2k6m0q4t8w2y6b0d4f8", "An API key's id."),
-    part("version", "^[A-Za-z0-9_.-]{1,64}$", "1", "A version of it."),
+    part("version", "^[0-9a-f]{64}$", "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "A version: the hash of its document."),
+    part("trigger", NAME, "nightly", "A trigger's id in the document."),
+    part("draft", "^drf_[0-9a-hjkmnp-tv-z]{26}$", "drf_0hj4v8z2k6m0q4t8w2y6b0d4f8", "A draft's id."),
+    part("subscription", "^sub_[0-9a-hjkmnp-tv-z]{26}$", "sub_0hj4v8z2k6m0q4t8w2y6b0d4f8", "A subscription's id."),
+    part("delivery", "^[A-Za-z0-9_-]{1,64}$", "msg_0hj4v8z2k6m0q4t8w2y6b0d4f8", "A delivery's id."),
     part("user", "^usr_[0-9a-hjkmnp-tv-z]{26}$", "usr_0hj4v8z2k6m0q4t8w2y6b0d4f8", "A person's id."),
     part("endpoint", "^[A-Za-z0-9_-]{1,64}$", "end_0hj4v8z2k6m0q4t8w2y6b0d4f8", "A webhook endpoint's id."),
 ];
@@ -67,7 +71,9 @@ mod tests {
     #[test]
     fn the_documented_ids_are_the_ones_that_are_made() {
         use crate::ids;
-        for (name, prefix) in [("key", "key"), ("user", "usr")] {
+        for (name, prefix) in
+            [("key", "key"), ("user", "usr"), ("draft", "drf"), ("subscription", "sub")]
+        {
             let parameter = parameter(name);
             assert!(ids::is(prefix, parameter["example"].as_str().unwrap()), "{name}");
         }
