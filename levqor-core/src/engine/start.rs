@@ -270,10 +270,9 @@ impl Inner {
         along: Batch,
     ) -> Result<Option<oneshot::Receiver<RunResult>>, Error> {
         let mut events = vec![Event::RunStarted(Box::new((*live.state.started).clone()))];
-        let mut more = false;
         if claimed {
             let moment = Moment { now, random: self.ids.random(), may_hold: true };
-            more = drive::advance(&mut live.state, &moment, &mut events)?;
+            drive::advance(&mut live.state, &moment, &mut events)?;
         }
         let hold = if claimed { Hold::Lease } else { Hold::Free };
         let (mut batch, mut header) =
@@ -286,8 +285,7 @@ impl Inner {
         let (sender, receiver) = oneshot::channel();
         self.hot.lock().watchers.entry(cell.run).or_default().push(sender);
         let committed = self.commit_start(batch, &start.organization, cell.run, &header).await?;
-        let organization = &start.organization;
-        self.tell(&Observed::RunAccepted { organization, run: cell.run });
+        self.tell(&Observed::RunAccepted { organization: &start.organization, run: cell.run });
         let Some(committed) = committed else {
             // Accepted, and somebody has changed it since: whoever drives it reads it first.
             self.hot.lock().watchers.remove(&cell.run);
@@ -298,12 +296,11 @@ impl Inner {
         };
         (live.header, live.revision, live.leased) = (header, committed, claimed);
         self.committed(cell.run, live.header.seq);
-        self.tell_if_ended(organization, &live);
+        self.tell_if_ended(&start.organization, &live);
         if live.state.status().is_final() {
             self.run_ended(cell, &live);
             self.driver_over(cell);
         } else if claimed {
-            let _ = more;
             *cell.live.lock().await = Some(live);
             self.spawn_claimed(cell.clone());
         } else if live.header.concurrency.is_none() || self.is_inside(&live, cell.run) {

@@ -49,14 +49,13 @@ impl StoreSpec {
             Self::Memory => Ok(Arc::new(MemoryStore::new())),
             #[cfg(feature = "sled")]
             Self::Sled(path) => {
-                let mut options = super::SledOptions::default();
-                options.cache_bytes = cache_bytes;
+                let options = super::SledOptions { cache_bytes, ..Default::default() };
                 Ok(Arc::new(super::SledStore::open_with(path, options)?))
             }
             #[cfg(feature = "redb")]
             Self::Redb(path) => {
-                let mut options = super::RedbOptions::default();
-                options.cache_bytes = usize::try_from(cache_bytes).unwrap_or(usize::MAX);
+                let cache_bytes = usize::try_from(cache_bytes).unwrap_or(usize::MAX);
+                let options = super::RedbOptions { cache_bytes, ..Default::default() };
                 Ok(Arc::new(super::RedbStore::open_with(path, options)?))
             }
             #[cfg(not(all(feature = "sled", feature = "redb")))]
