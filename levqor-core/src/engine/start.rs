@@ -336,8 +336,7 @@ impl Inner {
         let (sender, receiver) = oneshot::channel();
         self.hot.lock().watchers.entry(cell.run).or_default().push(sender);
         let committed = self.commit_start(batch, &start.organization, cell.run, &header).await?;
-        let organization = &start.organization;
-        self.tell(&Observed::RunAccepted { organization, run: cell.run });
+        self.tell(&Observed::RunAccepted { organization: &start.organization, run: cell.run });
         let Some(committed) = committed else {
             // Accepted, and somebody has changed it since: whoever drives it reads it first.
             self.hot.lock().watchers.remove(&cell.run);
@@ -348,7 +347,7 @@ impl Inner {
         };
         (live.header, live.revision, live.leased) = (header, committed, claimed);
         self.committed(cell.run, live.header.seq);
-        self.tell_if_ended(organization, &live);
+        self.tell_if_ended(&start.organization, &live);
         if live.state.status().is_final() {
             self.run_ended(cell, &live);
             self.driver_over(cell);

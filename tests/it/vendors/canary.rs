@@ -71,16 +71,7 @@ pub(crate) fn find(text: &[u8], secret: &str) -> Option<&'static str> {
 }
 
 fn contains(text: &[u8], needle: &[u8]) -> bool {
-    let Some(first) = needle.first() else { return false };
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|b| b == first) {
-        rest = &rest[at..];
-        if rest.starts_with(needle) {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
+    !needle.is_empty() && memchr::memmem::find(text, needle).is_some()
 }
 
 /// Every file below a folder.
