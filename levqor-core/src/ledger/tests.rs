@@ -159,6 +159,7 @@ fn books_find_what_is_planted() {
             run: run(1),
             pipeline: None,
             tally,
+            actions: Default::default(),
             steps: BTreeMap::new(),
             at: AT,
         })

@@ -92,6 +92,7 @@ impl World {
         let (app, of) = (self.host.app(), Organization::new(name).unwrap());
         let record = OrganizationRecord::new(plan, app.now());
         app.engine.set_organization(&of, &record).await.unwrap();
+        app.engine.grant_month(&of).await.unwrap();
         let all = Scope::ALL.into_iter().filter(|s| !s.as_str().starts_with("ops:"));
         let (key, text) = ApiKey::make(of.clone(), "test", all.collect(), "test", app.now());
         app.desk.commit(Change::of_system(&of).put(&[&key.id], &key)).await.unwrap();

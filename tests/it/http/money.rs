@@ -38,11 +38,10 @@ fn shop(host: &Host) -> watch::Sender<bool> {
             Outcome::done(input)
         }
     };
-    let shop = FnConnector::new("shop").action("buy", action(1), handler.clone()).action(
-        "dear",
-        action(5),
-        handler,
-    );
+    let shop = FnConnector::new("shop")
+        .action("look", action(0), handler.clone())
+        .action("buy", action(1), handler.clone())
+        .action("dear", action(5), handler);
     host.app().engine.catalog().add(Arc::new(shop)).unwrap();
     open
 }
@@ -345,7 +344,7 @@ async fn a_trial_is_begun_once_and_ends_by_itself() {
     let trial = choose("trial").await.is(200);
     assert_eq!(trial["ends_at"], "2026-12-10T22:00:00.000Z");
     assert_eq!(choose("trial").await.is(200), trial, "the same again changes nothing");
-    assert_eq!(available(&acme).await, 500);
+    assert_eq!(available(&acme).await, 550);
     let summary = acme.get("/api/usage/summary").await.is(200);
     assert_eq!((&summary["plan"], &summary["renewal_at"]), (&json!("trial"), &trial["ends_at"]));
     // Its days are over: it is on what follows, and the trial does not begin again.

@@ -1,6 +1,7 @@
 //! Holds, captures, budgets and plans, through whole runs.
 
 use super::*;
+use crate::ledger;
 use crate::quota::{OrganizationRecord, Plans};
 
 fn steps(n: usize) -> Value {

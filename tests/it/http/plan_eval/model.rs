@@ -54,7 +54,7 @@ pub(super) enum Wrong {
     ForeignHostInside,
     Metadata,
     Hidden,
-    WrongWith,
+    BadWith,
     UnknownKey,
     Deep,
     TooManySteps,
@@ -75,7 +75,7 @@ impl Wrong {
         Self::ForeignHostInside,
         Self::Metadata,
         Self::Hidden,
-        Self::WrongWith,
+        Self::BadWith,
         Self::UnknownKey,
         Self::Deep,
         Self::TooManySteps,
@@ -271,7 +271,7 @@ fn bad(wrong: Wrong, request: &Value, number: usize) -> (String, &'static str) {
         Wrong::Hidden => {
             more(&mut document, evil("slack/post_message", post("\u{202e}dlrow")));
         }
-        Wrong::WrongWith => more(&mut document, evil("slack/post_message", json!({ "no": 1 }))),
+        Wrong::BadWith => more(&mut document, evil("slack/post_message", json!({ "no": 1 }))),
         Wrong::UnknownKey => document["run_now"] = json!(true),
         Wrong::Deep => {
             let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
