@@ -6,6 +6,7 @@
 
 mod audit;
 mod cell;
+mod checks;
 mod codec;
 mod control;
 mod drive;
@@ -14,6 +15,7 @@ mod fair;
 mod hot;
 mod idempotency;
 mod lists;
+mod past;
 mod pipelines;
 mod plans;
 mod query;

@@ -33,7 +33,7 @@ fn failing() -> Value {
             { "id": "f", "if": "${{ input.fails }}", "uses": "core/fail",
               "with": { "code": "as_told", "message": "as told" } },
         ],
-        "output": "${{ steps.a.output }}",
+        "output": "${{ steps.a.output.text }}",
     })
 }
 
@@ -66,7 +66,10 @@ async fn a_run_is_waited_for_as_long_as_was_asked() {
     let waits = world.admin.clone().header("prefer", "wait=20");
     let ended = waits.post("/api/v1/run", &body).await;
     let answer = ended.is(200);
-    assert_eq!((&answer["status"], &answer["output"]), (&json!("succeeded"), &json!("hello, Ada")));
+    assert_eq!(
+        (&answer["status"], &answer["output"]),
+        (&json!("succeeded"), &json!({ "text": "hello, Ada" }))
+    );
     assert_eq!(ended.header("preference-applied"), "wait=20");
     let id = answer["id"].as_str().unwrap();
     assert_eq!(ended.header("location"), format!("/api/v1/runs/{id}"));
