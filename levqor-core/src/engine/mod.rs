@@ -6,6 +6,7 @@
 
 mod audit;
 mod cell;
+mod checks;
 mod codec;
 mod control;
 mod drive;
@@ -17,6 +18,7 @@ mod idempotency;
 mod lists;
 mod observe;
 mod outbox;
+mod past;
 mod pipelines;
 mod plans;
 mod query;

@@ -7,13 +7,13 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::cell::{self, Cell, Hold, Live};
+use super::checks::{Leaving, check};
 use super::error::Error;
 use super::idempotency::{KeyUse, KeyedRequest};
 use super::view::RunResult;
 use super::{Engine, Inner, Observed, codec, drive};
 use crate::error::{ErrorKind, RunError};
 use crate::ids::{Organization, RunId};
-use crate::limits;
 use crate::machine::Moment;
 use crate::pipeline::{OnLimit, Pipeline};
 use crate::run::{Event, Header, Level, Origin, RunState, RunStatus, Started};
@@ -235,34 +235,6 @@ impl Engine {
     }
 }
 
-fn check(start: &Start) -> Result<(), Error> {
-    let refuse =
-        |code, message| Err(Error::Refused(RunError::new(ErrorKind::InvalidInput, code, message)));
-    let codes = ["run.input_too_deep", "run.input_too_large"];
-    crate::value::check(&start.input, limits::INPUT_BYTES_MAX, "the input", codes)?;
-    if start.priority.is_some_and(|p| !(1..=5).contains(&p)) {
-        return refuse("run.bad_priority", "a priority is 1 to 5".to_owned());
-    }
-    if let Some(problem) = label_problem(&start.labels) {
-        return refuse("run.bad_label", problem);
-    }
-    start.pipeline.check_input(&start.input)?;
-    Ok(())
-}
-
-/// What is wrong with the labels, if anything.
-fn label_problem(labels: &BTreeMap<String, String>) -> Option<String> {
-    if labels.len() > limits::LABELS_MAX {
-        return Some(format!("a run has at most {} labels", limits::LABELS_MAX));
-    }
-    if let Some(name) = labels.keys().find(|name| crate::ids::check_id(name).is_err()) {
-        return Some(format!("label `{name}`: a name is 1 to 64 characters of a-z A-Z 0-9 _ - ."));
-    }
-    let bytes_max = limits::LABEL_BYTES_MAX;
-    let long = labels.iter().find(|(_, value)| value.len() > bytes_max);
-    long.map(|(name, _)| format!("label `{name}`: a value has at most {bytes_max} bytes"))
-}
-
 impl Inner {
     async fn accept(
         self: &Arc<Self>,
@@ -447,28 +419,6 @@ impl Inner {
                 self.cancel_in_background(&start.organization, line);
                 Ok(false)
             }
-        }
-    }
-}
-
-/// A caller between claiming a slot and handing the run to a driver. Should it go away there (its
-/// connection is closed, its future dropped), the run may be stored or not: the queue finds out.
-struct Leaving<'a> {
-    inner: &'a Inner,
-    cell: &'a Arc<Cell>,
-    armed: bool,
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            let mut hot = self.inner.hot.lock();
-            hot.clear_active(self.cell);
-            hot.watchers.remove(&self.cell.run);
-            let priority = super::DEFAULT_PRIORITY;
-            hot.ready.push(&self.cell.organization, self.cell.run, priority);
-            drop(hot);
-            self.inner.wake.notify_one();
         }
     }
 }

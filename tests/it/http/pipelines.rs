@@ -66,7 +66,11 @@ async fn a_document_may_be_yaml_and_what_is_wrong_is_shown_in_its_own_text() {
     let world = World::new().await;
     let put = async |media: &str, text: &str| {
         let text = text.to_owned().into();
-        world.admin.send_bytes(Method::PUT, PATH, Some(media), text).await
+        let any = match world.admin.get(PATH).await.status.as_u16() {
+            404 => world.admin.clone(),
+            _ => world.admin.clone().header("if-match", "*"),
+        };
+        any.send_bytes(Method::PUT, PATH, Some(media), text).await
     };
     let good =
         "schema: levqor/v1\nname: hello\nsteps:\n  - {id: a, uses: core/set, with: {v: 1}}\n";

@@ -79,7 +79,7 @@ async fn dead(world: &World) -> String {
     let document = json!({
         "schema": "levqor/v1", "name": "dead",
         "steps": [{ "id": "f", "uses": "core/fail",
-                    "with": { "code": "gave_up", "message": "as told", "kind": "unavailable" } }],
+                    "with": { "code": "gave_up", "message": "as told", "kind": "ambiguous" } }],
     });
     let pipeline = app.engine.compile_text(&organization, &document.to_string()).await.unwrap();
     let start = Start::new(pipeline, Value::Null).organization(organization);
