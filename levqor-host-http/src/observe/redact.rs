@@ -114,7 +114,7 @@ fn is_random(part: &str) -> bool {
     if part.len() < RANDOM_LEN_MIN {
         return false;
     }
-    let any = |is: fn(&u8) -> bool| part.as_bytes().iter().any(|b| is(b));
+    let any = |is: fn(&u8) -> bool| part.as_bytes().iter().any(is);
     let (digits, upper) = (any(u8::is_ascii_digit), any(u8::is_ascii_uppercase));
     let hex = part.bytes().all(|b| b.is_ascii_hexdigit());
     digits && (hex || (upper && any(u8::is_ascii_lowercase)))

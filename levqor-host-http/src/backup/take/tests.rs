@@ -30,7 +30,7 @@ async fn a_backup_is_verified_noted_and_for_its_owner_alone() {
     let store = store().await;
     let taken = take(&*store, &target, &SystemClock).await.unwrap();
     assert_eq!(taken.organizations, 2);
-    assert_eq!(files::list(&target.folder), [taken.clone()]);
+    assert_eq!(files::list(&target.folder), std::slice::from_ref(&taken));
     let path = target.folder.join(&taken.file);
     let read = backup::verify(File::open(&path).unwrap()).unwrap();
     assert_eq!((read.root, read.records), (taken.root, taken.records));
