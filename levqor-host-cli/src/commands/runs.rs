@@ -90,7 +90,7 @@ async fn show(session: &Session, run: RunId) -> Result<()> {
 
 /// What `runs show` and `dlq show` print for people.
 pub(crate) fn text_of(shown: &Shown) -> String {
-    let RunDetail { summary, input, output, error, origin, principal } = &shown.run;
+    let RunDetail { summary, input, output, error, origin, principal, traceparent } = &shown.run;
     let mut rows = vec![
         ("run", summary.id.to_string()),
         ("pipeline", format!("{}  version {:.12}", summary.pipeline, summary.version.to_string())),
@@ -110,6 +110,9 @@ pub(crate) fn text_of(shown: &Shown) -> String {
     }
     if let Some(origin) = origin {
         rows.push(("continues", origin.to_string()));
+    }
+    if let Some(traceparent) = traceparent {
+        rows.push(("trace", traceparent.clone()));
     }
     rows.push(("input", input.to_string()));
     if let Some(output) = output {

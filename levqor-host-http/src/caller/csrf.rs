@@ -88,6 +88,7 @@ mod tests {
             route: "x",
             parts: Default::default(),
             once: None,
+            is_secure: false,
         }
     }
 

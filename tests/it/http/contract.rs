@@ -45,7 +45,7 @@ fn judge(route: &Route, with: &str, answered: &Answered) -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_asks_for_the_scope_that_it_declares() {
     let world = World::new().await;
-    let organization = world.organization("a").await;
+    let organization = world.stored_organization("a").await;
     let wrong = world.anybody().key(&format!("lvq_nobody_{}", "s".repeat(43)));
     let mut found = Vec::new();
     for route in table() {
@@ -73,7 +73,7 @@ async fn every_route_asks_for_the_scope_that_it_declares() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_can_name_an_organization() {
     let world = World::new().await;
-    let mine = world.organization("a").await;
+    let mine = world.stored_organization("a").await;
     let client = world.key(&mine, Scopes::all()).await;
     for route in table().iter().filter(|r| !matches!(r.needs(), Access::Public | Access::Signed)) {
         for name in ["organization", "organization_id", "org", "account"] {

@@ -241,7 +241,7 @@ fn keyed(route: &Route) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_id_answers_exactly_like_an_absent_one() {
     let world = World::new().await;
-    let (a, b) = (world.organization("a").await, world.organization("b").await);
+    let (a, b) = (world.stored_organization("a").await, world.stored_organization("b").await);
     let (a, b) = (world.key(&a, Scopes::all()).await, world.key(&b, Scopes::all()).await);
     let mut found = Vec::new();
     for row in MATRIX {
@@ -262,7 +262,7 @@ async fn a_foreign_id_answers_exactly_like_an_absent_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_list_shows_what_is_another_organizations() {
     let world = World::new().await;
-    let (a, b) = (world.organization("a").await, world.organization("b").await);
+    let (a, b) = (world.stored_organization("a").await, world.stored_organization("b").await);
     let (a, b) = (world.key(&a, Scopes::all()).await, world.key(&b, Scopes::all()).await);
     let kinds: BTreeSet<Kind> = MATRIX.iter().flat_map(Row::kinds).collect();
     let mut ids = vec![Kind::Run.make(&a, &[]).await];

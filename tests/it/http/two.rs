@@ -22,7 +22,7 @@ const CREDITS: u64 = 10_000;
 
 impl World {
     /// A further organization, with credits.
-    pub(crate) async fn organization(&self, name: &str) -> Organization {
+    pub(crate) async fn stored_organization(&self, name: &str) -> Organization {
         let organization = Organization::new(name).unwrap();
         let app = self.host.app();
         let record = OrganizationRecord::new(PLAN, app.now());

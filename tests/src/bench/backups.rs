@@ -39,7 +39,7 @@ pub async fn run(dir: &Path, mib: usize) -> Result<(), Failure> {
         let folder = dir.join(format!("restored-{kind}"));
         let begun = Instant::now();
         let spec: StoreSpec = format!("{kind}:{}", folder.display()).parse()?;
-        let restored = spec.open(64 * 1024 * 1024)?;
+        let restored = spec.open()?;
         let read = std::io::BufReader::with_capacity(1 << 18, std::fs::File::open(&file)?);
         let summary = backup::import(read, &*restored).await?;
         if summary.root != taken.root {

@@ -145,6 +145,7 @@ async fn who_insists_has_one_effect_whatever_the_store_does() {
         route: "make_thing",
         parts: Default::default(),
         once: None,
+        is_secure: false,
     };
     let (mut unknown, mut replayed) = (0, 0);
     for seed in 0..300 {
