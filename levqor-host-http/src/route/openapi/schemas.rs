@@ -56,12 +56,13 @@ impl Schemas {
 /// What each incoming schema is called: another name where one of the same name goes out and says
 /// something else, itself or through one that it refers to.
 fn names(incoming: &Map<String, Value>, outgoing: &Map<String, Value>) -> BTreeMap<String, String> {
-    let settled = |schema: &Value| schema.to_string().replace(IN, OUT);
+    let same = |a: &Value, b: &Value| {
+        let (a, b) = (a.to_string().replace(IN, OUT), b.to_string());
+        a == b
+    };
     let mut other: BTreeSet<&str> = incoming
         .iter()
-        .filter(|(name, schema)| {
-            outgoing.get(*name).is_some_and(|o| settled(schema) != o.to_string())
-        })
+        .filter(|(name, schema)| outgoing.get(*name).is_some_and(|o| !same(schema, o)))
         .map(|(name, _)| name.as_str())
         .collect();
     loop {
