@@ -127,7 +127,7 @@ pub(crate) async fn commit_along(
 ) -> Result<(), CommitError> {
     let (mut batch, header) = transition(inner, organization, live, events, hold, now, None);
     if let Some(along) = along {
-        super::start::merge(&mut batch, along.clone());
+        batch.along(along.clone());
     }
     let committed = match inner.store.commit(batch).await {
         Err(CommitError::Unknown) => written(inner, organization, live.state.id(), &header).await?,

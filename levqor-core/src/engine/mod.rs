@@ -280,7 +280,7 @@ impl Engine {
     pub(crate) fn batch(&self, organization: &Organization) -> Batch {
         let mut batch = Batch::new(organization.as_str());
         if let Some(more) = &self.along {
-            start::merge(&mut batch, (**more).clone());
+            batch.along((**more).clone());
         }
         batch
     }

@@ -191,7 +191,7 @@ impl Engine {
         let inner = &self.inner;
         let mut along = start.along.clone();
         if let Some(more) = &self.along {
-            merge(&mut along, (**more).clone());
+            along.along((**more).clone());
         }
         let versions =
             inner.remember_version(&start.organization, &start.pipeline, &mut along).await?;
@@ -304,7 +304,7 @@ impl Inner {
             header.due = Some(at);
             rewrite_header(&mut batch, &start.organization, cell.run, &header);
         }
-        merge(&mut batch, along);
+        batch.along(along);
         let (sender, receiver) = oneshot::channel();
         self.hot.lock().watchers.entry(cell.run).or_default().push(sender);
         let committed = self.commit_start(batch, &start.organization, cell.run, &header).await?;
@@ -488,14 +488,5 @@ fn rewrite_header(batch: &mut Batch, organization: &Organization, run: RunId, he
     let key = codec::live_key(organization, run);
     if let Some((_, value)) = batch.set.iter_mut().find(|(k, _)| *k == key) {
         *value = codec::write_header(header);
-    }
-}
-
-pub(crate) fn merge(batch: &mut Batch, along: Batch) {
-    batch.expect.extend(along.expect);
-    batch.set.extend(along.set);
-    batch.delete.extend(along.delete);
-    for add in along.add {
-        batch.add(add);
     }
 }

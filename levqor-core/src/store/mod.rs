@@ -162,6 +162,16 @@ impl Batch {
         }
     }
 
+    /// Does what another batch does as well; the lane stays.
+    pub fn along(&mut self, other: Self) {
+        self.expect.extend(other.expect);
+        self.set.extend(other.set);
+        self.delete.extend(other.delete);
+        for add in other.add {
+            self.add(add);
+        }
+    }
+
     /// Whether the batch may be sent: a batch that adds also consumes an expectation (a key in
     /// `expect` that it also sets or deletes), so that a retry after [`CommitError::Unknown`]
     /// cannot count twice; no key is written and no counter moved twice; every key belongs to a

@@ -134,12 +134,7 @@ impl Change {
 
     /// Everything of a batch that the engine or the ledger made.
     pub fn along(mut self, other: Batch) -> Self {
-        self.batch.expect.extend(other.expect);
-        self.batch.set.extend(other.set);
-        self.batch.delete.extend(other.delete);
-        for add in other.add {
-            self.batch.add(add);
-        }
+        self.batch.along(other);
         self
     }
 

@@ -52,7 +52,7 @@ impl World {
     /// With other settings; the store is sled's where they name none.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::in_folder(folder.path());
+        let mut config = settings(folder.path());
         change(&mut config);
         Self::on(folder, config).await
     }
@@ -60,7 +60,7 @@ impl World {
     /// On a store in memory, by this clock, with other settings.
     pub(crate) async fn by(clock: &ManualClock, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::in_folder(folder.path());
+        let mut config = settings(folder.path());
         config.store = "memory:".to_owned();
         change(&mut config);
         prepare();
@@ -71,7 +71,7 @@ impl World {
     /// On a store in memory, after something was put into its folder.
     pub(crate) async fn granted(put: impl FnOnce(&Path, &mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::in_folder(folder.path());
+        let mut config = settings(folder.path());
         config.store = "memory:".to_owned();
         put(folder.path(), &mut config);
         Self::on(folder, config).await
@@ -95,8 +95,15 @@ impl World {
         app.engine.grant_month(&of).await.unwrap();
         let all = Scope::ALL.into_iter().filter(|s| !s.as_str().starts_with("ops:"));
         let (key, text) = ApiKey::make(of.clone(), "test", all.collect(), "test", app.now());
-        app.desk.commit(Change::of_system(&of).put(&[&key.id], &key)).await.unwrap();
+        self.store(&of, &key).await;
         self.anybody().key(text.reveal())
+    }
+
+    /// Stores a key as the host itself does, which reads it again at once.
+    pub(crate) async fn store(&self, of: &Organization, key: &ApiKey) {
+        let app = self.host.app();
+        app.desk.commit(Change::of_system(of).put(&[&key.id], key)).await.unwrap();
+        app.keys.changed(&app.desk, &key.id).await;
     }
 
     /// Without a key.
@@ -113,8 +120,7 @@ impl World {
         let entry = ledger::grant("start", 1_000, app.now()).unwrap();
         ledger::post(&**app.engine.store(), &organization, &entry).await.unwrap();
         let (key, text) = ApiKey::make(organization.clone(), "k", Scopes::all(), "test", app.now());
-        let change = Change::of_system(&organization).put(&[&key.id], &key);
-        app.desk.commit(change).await.unwrap();
+        self.store(&organization, &key).await;
         self.anybody().key(text.reveal())
     }
 
@@ -122,12 +128,31 @@ impl World {
     pub(crate) async fn restarted(self, change: impl FnOnce(&mut Config)) -> Self {
         let Self { host, folder, admin } = self;
         host.stop().await.unwrap();
-        let mut config = Config::in_folder(folder.path());
+        let mut config = settings(folder.path());
         change(&mut config);
         let host = start(config).await;
         let admin = admin.at(host.address());
         Self { host, folder, admin }
     }
+}
+
+/// Defaults, but for rates: what tests send at once is no flood. Those of rates set their own.
+fn settings(folder: &Path) -> Config {
+    let mut config = Config::in_folder(folder);
+    let limits = &mut config.limits;
+    for rate in [
+        &mut limits.address_per_second,
+        &mut limits.address_burst,
+        &mut limits.key_per_second,
+        &mut limits.key_burst,
+        &mut limits.global_per_second,
+        &mut limits.global_burst,
+        &mut limits.failures_per_minute,
+        &mut limits.failures_burst,
+    ] {
+        *rate = 100_000;
+    }
+    config
 }
 
 /// Chosen once for the process; a second choice is refused and changes nothing.

@@ -8,7 +8,6 @@ use levqor_core::ids::Organization;
 use levqor_core::quota::OrganizationRecord;
 use levqor_host_http::caller::key::ApiKey;
 use levqor_host_http::caller::{Scope, Scopes};
-use levqor_host_http::desk::Change;
 use levqor_host_http::route::{self, Route, openapi};
 use serde_json::{Value, json};
 
@@ -36,8 +35,7 @@ impl World {
     pub(crate) async fn key(&self, organization: &Organization, scopes: Scopes) -> Client {
         let app = self.host.app();
         let (key, text) = ApiKey::make(organization.clone(), "test", scopes, "test", app.now());
-        let change = Change::of_system(organization).put(&[&key.id], &key);
-        app.desk.commit(change).await.unwrap();
+        self.store(organization, &key).await;
         self.anybody().key(text.reveal())
     }
 }
