@@ -9,7 +9,7 @@ use super::two::{Target, all_but, described, route};
 use super::{Answered, World};
 
 /// Routes that are about another organization by their purpose: the operator's two.
-const OPERATORS: [&str; 2] = ["assign_plan", "grant_credits"];
+const OPERATORS: [&str; 3] = ["assign_plan", "grant_credits", "switch_organization"];
 
 /// What the description says that a route may answer, and what it did.
 fn undeclared(route: &Route, answered: &Answered) -> Option<String> {

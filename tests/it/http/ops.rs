@@ -98,7 +98,8 @@ async fn metrics_tell_what_happened_and_take_the_operators_key() {
         ("levqor_connector_5xx_total{connector=\"http\"}", 1.0),
         ("levqor_dead_letters", 1.0),
         ("levqor_queue_depth{state=\"running\"}", 0.0),
-        ("levqor_credits_total{account=\"promotional\"}", 1_000.0),
+        // What a new host is given, and the month of the operator's plan.
+        ("levqor_credits_total{account=\"promotional\"}", 51_000.0),
         ("levqor_http_requests_total{route=\"start_run\",status=\"202\"}", 2.0),
         ("levqor_http_requests_total{route=\"metrics\",status=\"401\"}", 1.0),
         ("levqor_http_request_duration_seconds_count{route=\"start_run\"}", 2.0),

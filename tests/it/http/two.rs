@@ -256,6 +256,6 @@ fn dead() -> Value {
     json!({
         "schema": "levqor/v1", "name": "dead",
         "steps": [{ "id": "f", "uses": "core/fail",
-                    "with": { "code": "gave_up", "message": "as told", "kind": "unavailable" } }],
+                    "with": { "code": "gave_up", "message": "as told", "kind": "ambiguous" } }],
     })
 }
