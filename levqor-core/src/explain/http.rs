@@ -32,16 +32,6 @@ pub(super) const ROWS: &[Row] = &[
         "Is the port free, and is the folder yours?",
     ),
     ("host.runtime", "The system gave no threads", "Look at the limits of this user: ulimit -u"),
-    (
-        "idempotency.bad_key",
-        "The Idempotency-Key is empty, too long, or has a character that is not visible ASCII",
-        "Send 1 to 255 visible characters, a new one for each thing to be done",
-    ),
-    (
-        "idempotency.reused",
-        "The Idempotency-Key was sent before with another request; nothing was done",
-        "Use a new key for a new request, and the same bytes for a repeated one",
-    ),
     ("request.body", "The body ended before it was whole", "Send it again"),
     ("request.body_slow", "The body came too slowly", "Send it again over a better line"),
     ("request.body_too_large", "The body is over the limit of this route", "Send less at once"),

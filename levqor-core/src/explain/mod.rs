@@ -11,6 +11,7 @@
 
 mod cli;
 mod document;
+mod host;
 mod http;
 mod money;
 mod plugin;
@@ -32,8 +33,16 @@ pub struct Explanation {
 /// A row of a table: code, cause, what to do.
 type Row = (&'static str, &'static str, &'static str);
 
-const TABLES: &[&[Row]] =
-    &[document::ROWS, run::ROWS, money::ROWS, plugin::ROWS, store::ROWS, http::ROWS, cli::ROWS];
+const TABLES: &[&[Row]] = &[
+    document::ROWS,
+    run::ROWS,
+    money::ROWS,
+    plugin::ROWS,
+    store::ROWS,
+    http::ROWS,
+    host::ROWS,
+    cli::ROWS,
+];
 
 /// Every explanation, by family.
 pub fn all() -> impl Iterator<Item = Explanation> {
