@@ -6,7 +6,7 @@
 //! ```
 //! The whole room is held and not a cache of it: a key that is not there costs as little as one that
 //! is, so time does not tell them apart and strangers cannot make the host read. On a store that
-//! other hosts write, too, the map is read anew when it is older than [`STALE_MAX`].
+//! other hosts write, too, the map is read anew when it is older than `STALE_MAX`.
 //!
 //! When a key was last used is noted here and written late, in one commit for many keys: no request
 //! waits for it.

@@ -1,6 +1,6 @@
 //! Settings: flags over environment over file over defaults.
 //!
-//! One list names every setting ([`settings::SETTINGS`]); variables, the file's keys and `settings`
+//! One list names every setting (`settings::SETTINGS`); variables, the file's keys and `settings`
 //! (the verb) come from it. Secrets are not in the file: they come from the environment, or from
 //! the file that a `*_FILE` variable names.
 

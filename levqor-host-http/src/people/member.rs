@@ -2,7 +2,7 @@
 //!
 //! Every function here makes a change or reads; committing is the caller's. Bounds are kept by
 //! counters inside the commit, so that they hold under any race: at least one owner where there was
-//! one, no more than [`MEMBERS_MAX`] members.
+//! one, no more than `MEMBERS_MAX` members.
 
 use levqor_core::ids::Organization;
 use levqor_core::store::{Add, Counter, Revision};
