@@ -72,7 +72,7 @@ async fn a_run_is_heard_from_its_start_to_its_end_with_every_call_between() {
         "t/dear a #1 worked",
         "t/fail b #1 unavailable",
         "t/fail b #2 worked",
-        "test succeeded after 2000 for 12",
+        "test succeeded after 2000 for 13",
     ];
     assert_eq!(listener.heard(), heard);
 }
@@ -88,6 +88,7 @@ async fn a_dead_letter_goes_once_however_it_goes() {
         let run = world.engine.start(Start::new(pipeline, json!(input))).await.unwrap();
         world.engine.run_until_idle().await.unwrap();
         world.calls.lock().clear();
+        world.clock.advance_ms(1);
         dead.push(run.id());
     }
     let every = world.engine.every_dead_letter(None, 10).await.unwrap();
