@@ -17,7 +17,7 @@ use crate::caller::keys::Keys;
 use crate::config::Config;
 use crate::deliver::outbox::Post;
 use crate::desk::Desk;
-use crate::flags::Flags;
+use crate::flags::{Flag, Flags};
 use crate::guard::Guard;
 use crate::mail::Mails;
 use crate::observe::otlp::Spans;
@@ -115,6 +115,16 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.engine.clock().now()
+    }
+
+    /// Whether people may join who were not asked: by the settings, and by the flag.
+    pub(crate) fn is_signup_open(&self) -> bool {
+        self.config.is_signup_open() && self.flags.is_on(Flag::Signups)
+    }
+
+    /// The model that plans, where one is configured and not turned off.
+    pub(crate) fn model(&self) -> Option<&Model> {
+        self.model.as_ref().filter(|_| self.flags.is_on(Flag::Planner))
     }
 
     /// Waits this long, or until the host stops.

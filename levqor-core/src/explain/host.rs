@@ -80,6 +80,7 @@ pub(super) const ROWS: &[Row] = &[
     ("webhook.name", "The name of an endpoint is empty, too long, or has control characters", "Use 1 to 64 characters"),
     ("webhook.not_taken", "The receiver did not take the webhook", "Look at its answer in the delivery; it is asked again"),
     ("webhook.not_yours", "Only the host itself delivers webhooks", "Use http/post in a pipeline"),
+    ("webhook.off", "An operator turned outgoing webhooks off", "Nothing is lost: they go out when the flag outgoing_webhooks is on again"),
     ("webhook.overlap", "The old secret was to be accepted for longer than a rotation may last", "Send a shorter overlap"),
     ("webhook.pending", "The delivery is still under way", "Wait for its end before it is sent again"),
     ("webhook.public_url", "The signature covers the host's address, which the host does not know", "Set public_url to the address that the sender has"),

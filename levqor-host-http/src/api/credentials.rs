@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::app::App;
 use crate::caller::Scope;
 use crate::desk::Change;
+use crate::hooks::secrets::is_reserved;
 use crate::http::{Answer, Call, Cursor, FieldProblem, Json, Page, PageQuery, Problem, Time};
 use crate::route::{Route, Tag};
 
@@ -190,7 +191,8 @@ async fn list(app: App, call: Call<(), Json<PageQuery>>) -> Result<Answer, Probl
     let limit = call.query.0.limit()? as usize;
     let after = Cursor::read(call.query.0.cursor.as_deref(), MARK)?.unwrap_or_default();
     let all = in_vault(&app, move |vault| vault.list(&organization)).await?;
-    let mut rest = all.into_iter().filter(|info| info.name > after).peekable();
+    let shown = |info: &CredentialInfo| info.name > after && !is_reserved(&info.name);
+    let mut rest = all.into_iter().filter(shown).peekable();
     let page: Vec<CredentialView> = rest.by_ref().take(limit).map(CredentialView::from).collect();
     let next = page.last().filter(|_| rest.peek().is_some());
     let next = next.map(|last| Cursor::after(&last.name, MARK));
@@ -205,6 +207,11 @@ async fn put(app: App, call: Call<Json<CredentialRequest>>) -> Result<Answer, Pr
     let credential = request.into_credential(&name)?;
     levqor_core::ids::check_id(&name)
         .map_err(|error| Problem::invalid("vault.invalid", error.to_string()))?;
+    if is_reserved(&name) {
+        let detail = "names that begin with `webhook.` are those of signing secrets; an endpoint's \
+                      secret is set with the endpoint";
+        return Err(Problem::invalid("vault.invalid", detail));
+    }
     let row = Change::by(caller, &organization, &head, &name, app.now());
     app.desk.commit(row).await?;
     let set = move |vault: &FileVault| {
@@ -227,7 +234,7 @@ async fn delete(app: App, call: Call) -> Result<Answer, Problem> {
     let (of, wanted) = (organization.clone(), name.clone());
     let is_there =
         move |vault: &FileVault| Ok(vault.list(&of)?.iter().any(|info| info.name == wanted));
-    if !in_vault(&app, is_there).await? {
+    if is_reserved(&name) || !in_vault(&app, is_there).await? {
         return Err(Problem::not_found("credential"));
     }
     let row = Change::by(caller, &organization, &call.head, &name, app.now());

@@ -135,7 +135,7 @@ fn record_of(found: Option<&Record>) -> Result<OrganizationRecord, Problem> {
 async fn make(app: App, call: Call<Json<MakeOrganization>>) -> Result<Answer, Problem> {
     let caller = call.caller()?;
     let Ok(own) = caller.may(Scope::OpsWrite) else { return make_own(&app, &call).await };
-    let plan = plan_of(call.body.0.plan.as_deref())?;
+    let plan = plan_of(app.engine.plans(), call.body.0.plan.as_deref())?;
     let (now, by) = (app.now(), caller.principal());
     let new = New::make(&call.body.0.name, &plan, &by, now);
     let scopes = Role::Owner.scopes(false);
@@ -152,8 +152,7 @@ async fn make(app: App, call: Call<Json<MakeOrganization>>) -> Result<Answer, Pr
 }
 
 /// The plan's id, where there is such a plan.
-fn plan_of(asked: Option<&str>) -> Result<String, Problem> {
-    let plans = Plans::default();
+fn plan_of(plans: &Plans, asked: Option<&str>) -> Result<String, Problem> {
     let asked = asked.unwrap_or(&plans.default);
     match plans.plans.get_key_value(asked) {
         Some((id, _)) => Ok(id.clone()),
@@ -172,7 +171,7 @@ async fn make_own(app: &App, call: &Call<Json<MakeOrganization>>) -> Result<Answ
         return Err(Problem::forbidden(Scope::OpsWrite));
     };
     let wanted = &call.body.0;
-    if wanted.plan.is_some() || !app.config.is_signup_open() {
+    if wanted.plan.is_some() || !app.is_signup_open() {
         return Err(Problem::forbidden(Scope::OpsWrite));
     }
     // The address is the member's, in the organization that the session is in now.

@@ -16,6 +16,9 @@ const PLAIN: &str = "lvq";
 
 /// Whether browsers come over TLS. Only what is known to be a loopback address without is plain.
 fn is_secure(config: &Config) -> bool {
+    if !config.tls.is_none() {
+        return true;
+    }
     if config.public_url.is_empty() {
         return !config.listen.ip().is_loopback();
     }

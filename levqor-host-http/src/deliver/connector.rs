@@ -21,6 +21,7 @@ use super::subscription::{self, Subscription};
 use super::{beside, target};
 use crate::caller::secret::Plain;
 use crate::desk::{Change, Desk};
+use crate::flags::{Flag, Flags};
 use crate::hooks::secrets;
 use crate::hooks::verify::sign_standard;
 use crate::http::Problem;
@@ -33,6 +34,8 @@ const DELAY_MS_MAX: u64 = 4 * 3_600_000;
 const SEND_TIME: Duration = Duration::from_secs(15);
 /// Time of the action: the sending, and the records around it.
 const CALL_MS: u64 = 25_000;
+/// Between two looks at whether webhooks are on again.
+const OFF_MS: u64 = 30_000;
 /// What a receiver answers that wants nothing more.
 const GONE: u16 = 410;
 
@@ -45,6 +48,7 @@ pub(crate) struct Deliverer {
     egress: Egress,
     clock: Arc<dyn Clock>,
     post: Arc<Post>,
+    flags: Flags,
 }
 
 /// What came of sending.
@@ -88,6 +92,7 @@ impl Deliverer {
         egress: Egress,
         clock: Arc<dyn Clock>,
         post: Arc<Post>,
+        flags: Flags,
     ) -> Self {
         let action = ActionManifest {
             title: "Send a signed webhook; for the host alone".to_owned(),
@@ -104,10 +109,14 @@ impl Deliverer {
             ..ActionManifest::free().idempotency(Idempotency::Safe)
         };
         let manifest = Manifest::new("webhook", "1.0.0").action("deliver", action);
-        Self { manifest, desk, vault, egress, clock, post }
+        Self { manifest, desk, vault, egress, clock, post, flags }
     }
 
     async fn deliver(&self, organization: &Organization, id: &str, last: bool) -> Outcome {
+        if !self.flags.is_on(Flag::OutgoingWebhooks) {
+            // A wait that is told takes no attempt: what is due goes out when it is on again.
+            return retry(Some(OFF_MS), "webhook.off", "webhooks are turned off");
+        }
         let found = match delivery::find(&self.desk, organization, id).await {
             Ok(found) => found,
             Err(problem) => return retry(None, problem.code(), "the delivery cannot be read"),

@@ -19,6 +19,7 @@ use super::outbox::Posted;
 use super::{beside, connector, subscription};
 use crate::app::App;
 use crate::desk::{Change, Found};
+use crate::flags::Flag;
 use crate::http::Problem;
 
 /// Records of the outbox dealt with in one pass.
@@ -49,6 +50,9 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
 }
 
 async fn drain(app: &App) {
+    if !app.flags.is_on(Flag::OutgoingWebhooks) {
+        return;
+    }
     loop {
         match pass(app).await {
             Ok(true) => {}

@@ -41,9 +41,9 @@ pub enum Flag {
     Backups,
     /// New people may join without an operator.
     Signups,
-    /// Mail is sent.
+    /// Mail is given to the vendor; off: every one goes to its file.
     Mail,
-    /// Webhooks go out to endpoints.
+    /// Webhooks go out to endpoints; off, they wait.
     OutgoingWebhooks,
 }
 
@@ -79,8 +79,8 @@ impl Flag {
             Self::Planner => "goals in words are answered by a model, where one is set up",
             Self::Backups => "backups are taken by the clock",
             Self::Signups => "new people may join without an operator",
-            Self::Mail => "mail is sent",
-            Self::OutgoingWebhooks => "webhooks go out to endpoints",
+            Self::Mail => "mail is given to the vendor; off, each goes to its file",
+            Self::OutgoingWebhooks => "webhooks go out to endpoints; off, they wait",
         }
     }
 
@@ -156,6 +156,14 @@ impl Flags {
             Err(source) => return Err(ConfigError::File { path: data_dir.join(FILE), source }),
         }
         Ok(Self { inner: Arc::new(RwLock::new(layers)), metrics })
+    }
+
+    /// Flags that only the text of a file speaks of.
+    #[cfg(test)]
+    pub(crate) fn of_file(text: &str) -> Self {
+        let file = read(text).unwrap_or_default();
+        let inner = Arc::new(RwLock::new(Layers { file, ..Layers::default() }));
+        Self { inner, metrics: Metrics::new().into() }
     }
 
     /// Whether a flag is on now.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::config::LimitsConfig;
+use crate::flags::{Flag, Flags};
 use crate::http::Problem;
 use crate::limits::{ADDRESSES_MAX, BODIES_BYTES_MAX, KEYS_MAX};
 use bodies::Bodies;
@@ -44,6 +45,7 @@ pub(crate) struct Guard {
     keys: Option<Buckets<String>>,
     shares: Shares,
     bodies: Bodies,
+    flags: Flags,
 }
 
 /// How a request stands with the limit that is about it most closely.
@@ -60,7 +62,7 @@ impl fmt::Debug for Guard {
 }
 
 impl Guard {
-    pub(crate) fn new(limits: &LimitsConfig) -> Self {
+    pub(crate) fn new(limits: &LimitsConfig, flags: Flags) -> Self {
         let second = Duration::from_secs(1);
         let per_second = |count, burst| Rate::new(count, second, burst);
         let all = per_second(limits.global_per_second, limits.global_burst);
@@ -76,7 +78,13 @@ impl Guard {
             keys: keys.map(|rate| Buckets::new(rate, KEYS_MAX)),
             shares: Shares::new(limits.in_flight),
             bodies: Bodies::new(BODIES_BYTES_MAX),
+            flags,
         }
+    }
+
+    /// A rate, unless rates are turned off. Places are not rates: they protect the process itself.
+    fn rate<'a, K>(&self, buckets: &'a Option<Buckets<K>>) -> Option<&'a Buckets<K>> {
+        buckets.as_ref().filter(|_| self.flags.is_on(Flag::RateLimits))
     }
 
     /// By a clock that does not go back: setting the machine's grants nothing.
@@ -91,11 +99,11 @@ impl Guard {
     pub(crate) fn arrive(&self, address: IpAddr) -> Result<Option<Told>, Problem> {
         let now_ns = self.now_ns();
         // The address first: what one has too much of is not taken from all.
-        let told = self.addresses.as_ref().map(|all| all.take(Peer::of(address), now_ns));
+        let told = self.rate(&self.addresses).map(|all| all.take(Peer::of(address), now_ns));
         let told = told.map(|standing| Told { policy: "address", standing });
         let detail = "too many requests from this address";
         told.map_or(Ok(()), |told| told.admitted("limit.address", detail))?;
-        if let Some(all) = &self.all {
+        if let Some(all) = self.rate(&self.all) {
             let told = Told { policy: "global", standing: all.take((), now_ns) };
             told.admitted("limit.global", "the host has too many requests")?;
         }
@@ -108,7 +116,7 @@ impl Guard {
     /// `limit.failed_authentications`: this address has sent too many that were none, and now not
     /// even a good one is looked at.
     pub(crate) fn may_authenticate(&self, address: IpAddr) -> Result<(), Problem> {
-        let Some(failures) = &self.failures else { return Ok(()) };
+        let Some(failures) = self.rate(&self.failures) else { return Ok(()) };
         let standing = failures.look(&Peer::of(address), self.now_ns());
         let detail = "too many credentials from this address that are not accepted";
         Told { policy: "failures", standing }.admitted("limit.failed_authentications", detail)
@@ -116,7 +124,7 @@ impl Guard {
 
     /// A credential was not accepted.
     pub(crate) fn failed(&self, address: IpAddr) {
-        if let Some(failures) = &self.failures {
+        if let Some(failures) = self.rate(&self.failures) {
             let _ = failures.take(Peer::of(address), self.now_ns());
         }
     }
@@ -126,7 +134,7 @@ impl Guard {
     /// # Errors
     /// `limit.key`.
     pub(crate) fn key(&self, key: String) -> Result<Option<Told>, Problem> {
-        let Some(keys) = &self.keys else { return Ok(None) };
+        let Some(keys) = self.rate(&self.keys) else { return Ok(None) };
         let told = Told { policy: "key", standing: keys.take(key, self.now_ns()) };
         told.admitted("limit.key", "too many requests with this credential")?;
         Ok(Some(told))
@@ -217,7 +225,7 @@ mod tests {
             in_flight: 1,
             ..LimitsConfig::default()
         };
-        let guard = Guard::new(&limits);
+        let guard = Guard::new(&limits, Flags::of_file(""));
         let one = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let mut headers = HeaderMap::new();
         guard.arrive(one).unwrap().unwrap().put(&mut headers);
@@ -245,8 +253,34 @@ mod tests {
     }
 
     #[test]
+    fn rates_that_are_turned_off_leave_the_places() {
+        let limits = LimitsConfig {
+            address_per_second: 1,
+            address_burst: 1,
+            global_per_second: 1,
+            global_burst: 1,
+            key_per_second: 1,
+            key_burst: 1,
+            failures_per_minute: 1,
+            failures_burst: 1,
+            in_flight: 1,
+            ..LimitsConfig::default()
+        };
+        let guard = Guard::new(&limits, Flags::of_file("rate_limits = false"));
+        let one = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        for _ in 0..10 {
+            assert!(guard.arrive(one).unwrap().is_none());
+            guard.failed(one);
+            guard.may_authenticate(one).unwrap();
+            assert!(guard.key("key:a".to_owned()).unwrap().is_none());
+        }
+        let _place = guard.place("a").unwrap();
+        assert_eq!(guard.place("b").unwrap_err().code(), "limit.in_flight");
+    }
+
+    #[test]
     fn a_rate_of_nothing_is_no_limit() {
-        let guard = Guard::new(&LimitsConfig::off());
+        let guard = Guard::new(&LimitsConfig::off(), Flags::of_file(""));
         let one = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut places = Vec::new();
         for _ in 0..5_000 {

@@ -103,6 +103,20 @@ impl Mails {
         }
     }
 
+    /// Writes a mail to its file and gives it to nobody.
+    ///
+    /// # Errors
+    /// [`MailError::Io`] when its file cannot be written.
+    pub async fn keep(&self, mail: &Mail) -> Result<(), MailError> {
+        self.folder.send(mail).await
+    }
+
+    /// Whether there is a vendor that mails go to first.
+    #[must_use]
+    pub fn has_vendor(&self) -> bool {
+        self.first.is_some()
+    }
+
     /// Which way mails go, for people: told at the start.
     #[must_use]
     pub fn about(&self) -> String {

@@ -4,7 +4,6 @@
 //! left alone: what only the store knows is then asked of the host.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use levqor_core::time::Timestamp;
@@ -62,7 +61,7 @@ fn finding(grade: Grade, code: &'static str, what: String, action: String) -> Fi
 /// Everything that is not as it should be.
 pub(crate) async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
-    found.extend(front_door(config.listen, &config.public_url));
+    found.extend(front_door(config));
     if let Err(error) = listen(&config.ops_listen) {
         let action = "LEVQOR_OPS_LISTEN=127.0.0.1:7701".to_owned();
         found.push(finding(Grade::Unsafe, "doctor.ops_listen", error.to_string(), action));
@@ -78,15 +77,18 @@ pub(crate) async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
 }
 
 /// A host that others reach must be reached through TLS.
-fn front_door(listen: SocketAddr, public_url: &str) -> Option<Finding> {
-    if listen.ip().is_loopback() || public_url.starts_with("https://") {
+fn front_door(config: &Config) -> Option<Finding> {
+    let listen = config.listen;
+    let is_sealed = !config.tls.is_none() || config.public_url.starts_with("https://");
+    if listen.ip().is_loopback() || is_sealed {
         return None;
     }
     let what = format!(
-        "it listens on {listen} for everybody, and keys would be sent in the clear: no public_url \
-         says that TLS stands before it"
+        "it listens on {listen} for everybody, and keys would be sent in the clear: it has no \
+         certificate, and no public_url says that TLS stands before it"
     );
-    let action = "LEVQOR_LISTEN=127.0.0.1:7700 behind a proxy with TLS, and \
+    let action = "LEVQOR_TLS_CERT=chain.pem LEVQOR_TLS_KEY=key.pem, or \
+                  LEVQOR_LISTEN=127.0.0.1:7700 behind a proxy with TLS and \
                   LEVQOR_PUBLIC_URL=https://your.name";
     Some(finding(Grade::Unsafe, "doctor.no_tls", what, action.to_owned()))
 }
@@ -232,15 +234,21 @@ mod tests {
 
     #[test]
     fn a_door_for_everybody_needs_tls_before_it() {
-        for (listen, public_url, wanted) in [
-            ("127.0.0.1:7700", "", false),
-            ("[::1]:7700", "", false),
-            ("0.0.0.0:7700", "", true),
-            ("10.0.0.1:7700", "http://levqor.example", true),
-            ("0.0.0.0:7700", "https://levqor.example", false),
+        for (listen, public_url, cert, wanted) in [
+            ("127.0.0.1:7700", "", "", false),
+            ("[::1]:7700", "", "", false),
+            ("0.0.0.0:7700", "", "", true),
+            ("0.0.0.0:7700", "", "chain.pem", false),
+            ("10.0.0.1:7700", "http://levqor.example", "", true),
+            ("0.0.0.0:7700", "https://levqor.example", "", false),
         ] {
-            let found = front_door(listen.parse().unwrap(), public_url);
-            assert_eq!(found.is_some(), wanted, "{listen} {public_url}");
+            let mut config = Config::in_folder(Path::new("x"));
+            config.listen = listen.parse().unwrap();
+            config.public_url = public_url.to_owned();
+            config.tls.cert = cert.into();
+            config.tls.key = cert.into();
+            let found = front_door(&config);
+            assert_eq!(found.is_some(), wanted, "{listen} {public_url} {cert}");
         }
     }
 

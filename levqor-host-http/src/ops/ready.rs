@@ -113,11 +113,12 @@ fn modes(app: &App) -> Modes {
         _ if app.backups.is_sealing() => "encrypted",
         _ => "plain",
     };
+    let sends_mail = app.mails.has_vendor() && app.flags.is_on(Flag::Mail);
     Modes {
         store: store.split(':').next().unwrap_or_default().to_owned(),
         errors: if app.errors.is_sent_away() { "sentry" } else { "file" }.to_owned(),
-        mail: "folder".to_owned(),
-        planner: "matcher".to_owned(),
+        mail: if sends_mail { "resend" } else { "folder" }.to_owned(),
+        planner: if app.model().is_some() { "model" } else { "matcher" }.to_owned(),
         tracing: if app.spans.is_on() { "otlp" } else { "off" }.to_owned(),
         backups: backups.to_owned(),
     }

@@ -96,7 +96,10 @@ async fn plan(
     let connectors = granted::connectors(app.engine.catalog(), &app.registry, in_force.1);
     // What is wrong with a goal is wrong for either way.
     planner::prompt(&[], goal).map_err(|e| Problem::invalid(e.code(), e.to_string()))?;
-    let fallback = match &app.model {
+    let fallback = match app.model() {
+        None if app.model.is_some() => {
+            Fallback::new("plan.no_model", "an operator turned the model off")
+        }
         None => Fallback::new("plan.no_model", "no model is configured"),
         Some(model) => {
             let goal = Goal {

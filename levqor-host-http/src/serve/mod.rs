@@ -325,8 +325,14 @@ pub(crate) async fn open(
     let post = Post::open(&desk, &config).await?;
     let clock: Arc<dyn Clock> = Arc::new(clock);
     let egress = registry.egress();
-    let deliverer =
-        Deliverer::new(desk.clone(), vault.clone(), egress, clock.clone(), post.clone());
+    let deliverer = Deliverer::new(
+        desk.clone(),
+        vault.clone(),
+        egress,
+        clock.clone(),
+        post.clone(),
+        flags.clone(),
+    );
     catalog.add(Arc::new(deliverer)).map_err(RegistryError::from)?;
     let heard = Arc::new(Heard::new(metrics.clone(), catalog.clone(), spans.clone()));
     let engine = Engine::builder_on(store.clone(), catalog)
@@ -343,9 +349,9 @@ pub(crate) async fn open(
         metrics,
         spans,
         errors,
+        guard: Guard::new(&config.limits, flags.clone()),
         flags,
         backups,
-        guard: Guard::new(&config.limits),
         watch: Watch::new(engine.clone()),
         keys: Keys::open(&desk, is_shared).await?,
         stopping: CancellationToken::new(),

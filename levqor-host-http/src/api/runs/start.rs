@@ -1,4 +1,4 @@
-//! `POST /api/v1/run`: a run of a document or of a stored pipeline.
+//! `POST /api/v1/run`: a run of a document, of a stored pipeline or of a draft.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +19,13 @@ use super::{Labels, headers, keyed};
 use crate::app::App;
 use crate::caller::Scope;
 use crate::http::{Answer, Call, FieldProblem, Json, Problem, Time};
+use crate::planning::draft_document;
 use crate::route::{Route, Tag};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::new(Method::POST, "/api/v1/run", "start_run", Tag::Runs)
-            .about("Start a run of a document or of a stored pipeline")
+            .about("Start a run of a document, of a stored pipeline or of a draft")
             .starts_run()
             .to(start),
     ]
@@ -44,10 +45,12 @@ impl Route {
     }
 }
 
-/// What to run: a document, or the name of a stored pipeline.
+/// What to run: a document, the name of a stored pipeline, or the id of a draft.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["document"] }, { "required": ["pipeline"] }]))]
+#[schemars(extend("oneOf" = [
+    { "required": ["document"] }, { "required": ["pipeline"] }, { "required": ["draft"] },
+]))]
 struct StartRequest {
     /// A pipeline document, `levqor/v1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +59,10 @@ struct StartRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pipeline: Option<String>,
+    /// The id of a draft that `POST /api/v1/plan` made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    draft: Option<String>,
     /// Its input.
     #[serde(default)]
     input: Value,
@@ -77,10 +84,14 @@ struct StartRequest {
 
 async fn start(app: App, call: Call<Json<StartRequest>>) -> Result<Answer, Problem> {
     let request = &call.body.0;
-    let what = match (&request.document, &request.pipeline) {
-        (Some(document), None) => What::Document(document),
-        (None, Some(name)) => What::Named(name),
-        _ => return Err(Problem::invalid("run.what", "send either `document` or `pipeline`")),
+    let what = match (&request.document, &request.pipeline, &request.draft) {
+        (Some(document), None, None) => What::Document(document),
+        (None, Some(name), None) => What::Named(name),
+        (None, None, Some(id)) => What::Draft(id),
+        _ => {
+            let detail = "send one of `document`, `pipeline` and `draft`";
+            return Err(Problem::invalid("run.what", detail));
+        }
     };
     let asked = Asked {
         what,
@@ -98,6 +109,7 @@ async fn start(app: App, call: Call<Json<StartRequest>>) -> Result<Answer, Probl
 pub(crate) enum What<'a> {
     Document(&'a Map<String, Value>),
     Named(&'a str),
+    Draft(&'a str),
 }
 
 /// A start as a request asks for it.
@@ -132,6 +144,10 @@ pub(crate) async fn accept<B, Q>(
     let pipeline = match asked.what {
         What::Document(document) => compile(app, organization, document).await?,
         What::Named(name) => app.engine.named(organization, name).await?,
+        What::Draft(id) => {
+            let document = draft_document(app, organization, id).await?;
+            compile(app, organization, &document).await?
+        }
     };
     let mut start = Start::new(pipeline, asked.input.clone()).organization(organization.clone());
     start.request = request;
