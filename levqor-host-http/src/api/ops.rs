@@ -362,6 +362,8 @@ async fn change_flags(app: App, call: Call<Json<FlagChange>>) -> Result<Answer, 
     };
     app.desk.commit(change).await?;
     app.flags.requested(changed);
+    // What waited for a flag need not wait for the next look.
+    app.post.ready.notify_one();
     flag_list(&app)
 }
 

@@ -4,6 +4,7 @@ mod client;
 mod contract;
 mod edge;
 mod first;
+mod flags;
 mod kill;
 mod matrix;
 mod money;

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Answers what it is told, and keeps what it gets.
 #[derive(Clone)]
-struct Receiver {
+pub(super) struct Receiver {
     url: String,
     inner: Arc<Inner>,
 }
@@ -37,7 +37,7 @@ struct Inner {
 }
 
 #[derive(Clone, Debug)]
-struct Got {
+pub(super) struct Got {
     headers: Map<String, Value>,
     body: String,
 }
@@ -53,7 +53,7 @@ impl Got {
 }
 
 impl Receiver {
-    async fn start(script: &[u16], always: u16) -> Self {
+    pub(super) async fn start(script: &[u16], always: u16) -> Self {
         let inner = Arc::new(Inner {
             script: Mutex::new(script.iter().copied().collect()),
             always: Mutex::new(always),
@@ -67,12 +67,12 @@ impl Receiver {
         Self { url, inner }
     }
 
-    fn got(&self) -> Vec<Got> {
+    pub(super) fn got(&self) -> Vec<Got> {
         self.inner.got.lock().clone()
     }
 
     /// Waits until this many requests have come.
-    async fn has(&self, count: usize) -> Vec<Got> {
+    pub(super) async fn has(&self, count: usize) -> Vec<Got> {
         let came = async {
             loop {
                 let next = self.inner.came.notified();
@@ -99,19 +99,23 @@ async fn take(State(inner): State<Arc<Inner>>, request: Request) -> StatusCode {
     StatusCode::from_u16(status).unwrap()
 }
 
-fn quick(config: &mut levqor_host_http::Config) {
+pub(super) fn quick(config: &mut levqor_host_http::Config) {
     config.webhooks.private = vec!["127.0.0.0/8".to_owned()];
     config.webhooks.retry_delay = "5ms".to_owned();
 }
 
-async fn subscribe(world: &World, receiver: &Receiver, events: &[&str]) -> (String, String) {
+pub(super) async fn subscribe(
+    world: &World,
+    receiver: &Receiver,
+    events: &[&str],
+) -> (String, String) {
     let body = json!({ "url": receiver.url, "events": events });
     let made = world.admin.post("/api/v1/webhooks/outbound", &body).await.is(201);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     (text(&made["subscription"]["id"]), text(&made["secret"]))
 }
 
-async fn run(world: &World, document: Value) -> String {
+pub(super) async fn run(world: &World, document: Value) -> String {
     let body = json!({ "document": document, "input": { "who": "Ada" } });
     world.admin.post("/api/v1/run", &body).await.is(202)["id"].as_str().unwrap().to_owned()
 }

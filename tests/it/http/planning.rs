@@ -99,8 +99,10 @@ async fn a_draft_is_kept_for_its_organization_for_a_week() {
     assert_eq!(acme.get(&place).await.is(200), draft);
     // It did not run, and it is one run's worth when somebody runs it.
     assert_eq!(acme.get("/api/usage/summary").await.is(200)["runs_today"], 0);
-    let run = json!({ "document": draft["document"] });
+    let run = json!({ "draft": draft["id"] });
     acme.post("/api/v1/run", &run).await.is(202);
+    let both = json!({ "draft": draft["id"], "document": draft["document"] });
+    assert_eq!(acme.post("/api/v1/run", &both).await.refused(422), "run.what");
     // Nobody else has it, and what is no id has it neither: the same answer.
     let other = world.organization("other", "free").await;
     let (foreign, absent) = (other.get(&place).await, other.get("/api/v1/plan/drf_x").await);
@@ -108,8 +110,10 @@ async fn a_draft_is_kept_for_its_organization_for_a_week() {
     let plain = |a: &super::Answered| (a.is(404)["detail"].clone(), a.is(404)["code"].clone());
     assert_eq!(plain(&foreign), plain(&absent));
     assert_eq!(other.get("/api/v1/plan").await.is(200)["data"], json!([]));
-    let price = other.post("/api/v1/estimate", &json!({ "draft": draft["id"] })).await;
-    assert_eq!(price.refused(404), "request.not_found");
+    for path in ["/api/v1/estimate", "/api/v1/run"] {
+        let refused = other.post(path, &json!({ "draft": draft["id"] })).await;
+        assert_eq!(refused.refused(404), "request.not_found");
+    }
     clock.advance_ms(7 * 86_400_000 - 1);
     acme.get(&place).await.is(200);
     clock.advance_ms(1);

@@ -142,6 +142,8 @@ pub(crate) enum Kind {
     Draft,
     Endpoint,
     Subscription,
+    /// What a subscription was told, or is about to be.
+    Delivery,
     Key,
     User,
     /// Not an organization's: the same for all, or known only within the part before it.
@@ -177,7 +179,7 @@ impl Kind {
                 first: Some(("/pipeline", Self::Pipeline)),
                 ..answered("create_webhook", "/endpoint/id")
             },
-            Self::Version | Self::Fixed(_) => return None,
+            Self::Version | Self::Delivery | Self::Fixed(_) => return None,
         };
         Some(recipe)
     }
@@ -187,6 +189,7 @@ impl Kind {
         let Some(recipe) = self.recipe() else {
             return match self {
                 Self::Fixed(text) => text.to_owned(),
+                Self::Delivery => delivery(client).await,
                 _ => {
                     let pipeline = before.last().map(String::as_str).unwrap_or_default();
                     let stored = client.get(&format!("/api/v1/pipelines/{pipeline}")).await;
@@ -249,6 +252,21 @@ fn put(target: &mut Target, pointer: &str, id: &str) {
     }
     let place = target.body.as_mut().and_then(|body| body.pointer_mut(pointer));
     *place.unwrap_or_else(|| panic!("{}: nothing at {pointer}", target.path)) = id.into();
+}
+
+/// A delivery to a receiver that is not there.
+async fn delivery(client: &Client) -> String {
+    let list = "/api/v1/webhooks/deliveries";
+    let before = client.get(list).await.is(200)["data"].as_array().unwrap().len();
+    Box::pin(Kind::Subscription.make(client, &[])).await;
+    let run = json!({ "document": super::hello() });
+    client.post("/api/v1/run", &run).await.is(202);
+    super::until(async || {
+        let listed = client.get(list).await.is(200)["data"].as_array().unwrap().clone();
+        let id = listed.first().map(|newest| newest["id"].as_str().unwrap().to_owned());
+        id.filter(|_| listed.len() > before)
+    })
+    .await
 }
 
 /// A document whose run a person must look at.

@@ -78,7 +78,7 @@ fn operators(route: &str) -> Option<Value> {
         "assign_plan" => json!({ "organization": "main", "plan": "enterprise" }),
         "grant_credits" => json!({ "organization": "main", "credits": 500, "reference": "March" }),
         "retry_dead_letters" => json!({ "all": true, "dry_run": true }),
-        "change_flags" => json!({ "flags": {} }),
+        "change_flags" => json!({ "flags": { "backups": true } }),
         _ => return None,
     };
     Some(body)

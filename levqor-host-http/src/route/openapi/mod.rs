@@ -85,6 +85,12 @@ fn make() -> Value {
                     "type": "apiKey", "in": "header", "name": "X-API-Key",
                     "description": "the same key, for clients that cannot set `Authorization`",
                 },
+                "session": {
+                    "type": "apiKey", "in": "cookie", "name": "__Host-lvq",
+                    "description": "a person's session, made by `POST /auth/session`; what changes \
+                                    something also needs `X-Levqor-CSRF: 1`. On a plain loopback \
+                                    address the cookie is `lvq`.",
+                },
             },
         },
     });
@@ -123,7 +129,7 @@ fn operation(route: &Route, problem: &Schema, schemas: &mut Schemas) -> Value {
     }
     operation["security"] = match route.access {
         Access::Public | Access::Signed => json!([]),
-        _ => json!([{ "key": [] }, { "api_key": [] }]),
+        _ => json!([{ "key": [] }, { "api_key": [] }, { "session": [] }]),
     };
     if let Access::Scope(scope) = route.access {
         operation["x-scope"] = json!(scope);

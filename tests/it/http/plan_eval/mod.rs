@@ -165,6 +165,27 @@ async fn a_good_model_is_asked_once_paid_for_once_and_sees_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_turned_off_is_not_asked() {
+    let model = Model::start().await;
+    let world = world(Some(&model)).await;
+    let acme = planner(&world).await;
+    let mode = async || world.anybody().get("/readyz").await.is(200)["modes"]["planner"].clone();
+    assert_eq!(mode().await, "model");
+    let off = json!({ "flags": { "planner": false } });
+    world.admin.send(axum::http::Method::PATCH, "/ops/flags", Some(&off)).await.is(200);
+    assert_eq!(mode().await, "matcher");
+    let goal = json!({ "goal": "Send \"Build is green\" to #builds on Slack" });
+    let draft = acme.post("/api/v1/plan", &goal).await.is(201);
+    let fallback = &draft["fallback"];
+    assert_eq!(
+        (&draft["made_by"], &fallback["code"]),
+        (&json!("matcher"), &json!("plan.no_model"))
+    );
+    assert!(fallback["message"].as_str().unwrap().contains("turned"), "{fallback}");
+    assert_eq!(model.asked().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_model_says_no_draft_holds_what_is_not_granted() {
     let model = Model::start().await;
     let world = world(Some(&model)).await;
