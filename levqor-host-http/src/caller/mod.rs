@@ -39,7 +39,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// A credential of another organization than the operator's is worth nothing for the host as a
+    /// whole, whatever it was given.
     pub(crate) fn new(organization: Organization, credential: Credential, scopes: Scopes) -> Self {
+        let is_operator = organization.as_str() == crate::people::organization::OPERATOR;
+        let scopes = scopes.iter().filter(|scope| is_operator || !scope.is_operators()).collect();
         Self { organization, credential, scopes }
     }
 

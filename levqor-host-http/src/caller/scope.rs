@@ -76,6 +76,12 @@ impl Scope {
         Self::OpsWrite,
     ];
 
+    /// Whether it is about the host as a whole.
+    #[must_use]
+    pub fn is_operators(self) -> bool {
+        matches!(self, Self::OpsRead | Self::OpsWrite)
+    }
+
     /// The scope's word: `runs:read`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,5 +1,7 @@
 //! [`Change`]: one commit of the host's own records, with the audit row that says whose it is.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use levqor_core::ids::Organization;
 use levqor_core::store::{Add, Batch, Revision};
 use levqor_core::time::Timestamp;
@@ -10,6 +12,9 @@ use super::record::{self, Record, Room};
 use crate::caller::Caller;
 use crate::http::Head;
 use crate::ids;
+
+/// Audit rows of this process; it may begin again.
+static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
 /// Who changed what, when: one row for each write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,8 +93,10 @@ impl Change {
     pub fn audited(mut self, organization: &Organization, row: Audit) -> Self {
         // Newest first: keys sort upwards, so time stands as its complement.
         let back = u64::MAX - u64::try_from(row.at.as_millis()).unwrap_or(0);
+        // Within a millisecond of this process, as they were written.
+        let turn = u32::MAX - WRITTEN.fetch_add(1, Ordering::Relaxed);
         // One part, so that a page can go on after any row of the same millisecond.
-        let place = format!("{back:016x}{}", ids::make("aud"));
+        let place = format!("{back:016x}{turn:08x}{}", ids::make("aud"));
         let parts = [organization.as_str(), &place];
         self.batch.insert(record::key(Room::Audit, &parts), record::write(&row));
         self

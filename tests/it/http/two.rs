@@ -235,7 +235,7 @@ impl Kind {
         let kept = &real[..real.len().saturating_sub(6)];
         match self {
             Self::Fixed(text) => text.to_owned(),
-            Self::Pipeline | Self::Credential => format!("{kept}absent"),
+            Self::Pipeline | Self::Credential => new_name(),
             _ => format!("{kept}000000"),
         }
     }
