@@ -95,7 +95,8 @@ impl JsonSchema for Duration {
         json_schema!({
             "type": "string",
             "description": "A length of time: `30s`, `15m`, `1h30m`, `7d`.",
-            "pattern": "^([0-9]+(d|h|m|s|ms))+$",
+            "minLength": 2,
+            "pattern": "^([0-9]{1,5}d)?([0-9]{1,7}h)?([0-9]{1,9}m)?([0-9]{1,11}s)?([0-9]{1,14}ms)?$",
             "examples": ["30s", "1h30m", "7d"]
         })
     }

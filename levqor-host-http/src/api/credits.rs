@@ -163,6 +163,7 @@ struct GrantRequest {
     #[schemars(length(min = 1, max = 64))]
     organization: String,
     /// How many.
+    #[serde(deserialize_with = "crate::http::whole")]
     #[schemars(range(min = 1, max = 9_007_199_254_740_991_u64))]
     credits: u64,
     /// What for. The same reference gives once, however often it is sent.

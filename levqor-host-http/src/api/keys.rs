@@ -99,7 +99,7 @@ struct MakeKey {
     /// What it may do: nothing that the caller may not.
     scopes: Scopes,
     /// When it stops to be accepted, in milliseconds since 1970; never where absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::http::maybe_moment")]
     expires: Option<Timestamp>,
 }
 
@@ -108,7 +108,7 @@ struct MakeKey {
 #[serde(deny_unknown_fields)]
 struct RotateKey {
     /// How long the secret before is accepted, in seconds; 86,400 where absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::http::maybe_whole")]
     #[schemars(range(min = 0, max = 604_800))]
     overlap_seconds: Option<u32>,
 }

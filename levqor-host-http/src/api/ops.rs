@@ -7,8 +7,9 @@ use levqor_core::engine::FoundLetter;
 use levqor_core::error::RunError;
 use levqor_core::ids::{Organization, RunId};
 use levqor_core::time::Timestamp;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::backup::{Backup, FailedBackup};
@@ -332,8 +333,22 @@ async fn flags(app: App, call: Call) -> Result<Answer, Problem> {
 #[serde(deny_unknown_fields)]
 struct FlagChange {
     /// Each flag's new state.
-    #[schemars(length(min = 1))]
+    #[schemars(schema_with = "each_flag")]
     flags: BTreeMap<Flag, bool>,
+}
+
+/// An object that may have each flag, and nothing else.
+fn each_flag(_: &mut SchemaGenerator) -> Schema {
+    let flags = Flag::ALL.map(|flag| {
+        let about = json!({ "type": "boolean", "description": flag.about() });
+        (flag.as_str().to_owned(), about)
+    });
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": false,
+        "properties": flags.into_iter().collect::<Map<String, Value>>(),
+    })
 }
 
 async fn change_flags(app: App, call: Call<Json<FlagChange>>) -> Result<Answer, Problem> {

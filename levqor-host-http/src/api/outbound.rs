@@ -62,6 +62,9 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
+/// As many as there are kinds.
+const EVENTS_MAX: usize = 5;
+
 /// A new subscription.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -71,7 +74,7 @@ struct SubscriptionRequest {
     url: String,
     /// What it is told.
     #[schemars(length(min = 1, max = 5))]
-    events: BTreeSet<Topic>,
+    events: Vec<Topic>,
 }
 
 /// A rotation.
@@ -127,8 +130,8 @@ async fn create(app: App, call: Call<Json<SubscriptionRequest>>) -> Result<Answe
     let caller = call.caller()?;
     let organization = caller.may(Scope::WebhooksWrite)?;
     let request = &call.body.0;
-    if request.events.is_empty() {
-        return Err(Problem::invalid("webhook.events", "name at least one event"));
+    if request.events.is_empty() || request.events.len() > EVENTS_MAX {
+        return Err(Problem::invalid("webhook.events", "name each event once, and at least one"));
     }
     if let Err(error) = target::policy(&app.post.private, &request.url) {
         let field = FieldProblem::new("#/url", "webhook.url", error.to_string());
@@ -145,7 +148,7 @@ async fn create(app: App, call: Call<Json<SubscriptionRequest>>) -> Result<Answe
         id: ids::make(PREFIX),
         organization: organization.clone(),
         url: request.url.clone(),
-        topics: request.events.iter().copied().collect(),
+        topics: request.events.iter().copied().collect::<BTreeSet<_>>().into_iter().collect(),
         secrets: vec![sealed],
         created: now,
         created_by: caller.principal(),

@@ -10,6 +10,7 @@ mod nonce;
 mod page;
 mod problem;
 mod time;
+mod whole;
 
 pub use answer::{Answer, Payload};
 pub(crate) use call::read_json;
@@ -20,3 +21,4 @@ pub use page::Page;
 pub(crate) use page::{Cursor, PageQuery};
 pub use problem::{FieldProblem, Problem, ProblemDocument};
 pub use time::Time;
+pub(crate) use whole::{maybe_moment, maybe_whole, whole};

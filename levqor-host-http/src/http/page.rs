@@ -78,7 +78,7 @@ impl Cursor {
 
     /// The key in a cursor that [`Cursor::after`] made for the same filters.
     pub(crate) fn read(text: Option<&str>, filters: &str) -> Result<Option<String>, Problem> {
-        let Some(text) = text else { return Ok(None) };
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         let refused =
             || Problem::bad_request("request.cursor", "the cursor is not one of this list's");
         if text.len() > CURSOR_LEN_MAX {
@@ -107,6 +107,10 @@ mod tests {
         assert!(Cursor::read(Some("%%%"), "").is_err());
         assert!(Cursor::read(Some(&"a".repeat(5_000)), "").is_err());
         assert!(Cursor::read(None, "").unwrap().is_none());
+        assert!(
+            Cursor::read(Some(""), "").unwrap().is_none(),
+            "a form's empty field is the beginning"
+        );
     }
 
     #[test]

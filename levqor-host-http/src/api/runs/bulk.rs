@@ -66,7 +66,7 @@ struct BulkRequest {
     #[serde(default = "yes")]
     dry_run: bool,
     /// Most runs of this call.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::http::maybe_whole")]
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
     /// Where to go on: `next_cursor` of the call before. With a filter only.
@@ -117,6 +117,8 @@ struct BulkResult {
 async fn bulk(app: App, call: Call<Json<BulkRequest>>) -> Result<Answer, Problem> {
     let caller = call.caller()?;
     let organization = caller.may(Scope::RunsWrite)?;
+    // A dry run keeps none; a key that is none is refused all the same.
+    super::headers::idempotency_key(&call.head.headers)?;
     let (runs, next) = chosen(&app, organization, &call.body.0).await?;
     let (app, call) = (&app, &call);
     let results = stream::iter(runs).map(|run| one(app, call, organization, run));

@@ -104,7 +104,7 @@ async fn as_it_is(app: &App, organization: &Organization, run: RunId) -> Result<
 #[serde(deny_unknown_fields)]
 struct ResumeRequest {
     /// Another limit of credits for what is left.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::http::maybe_whole")]
     max_credits: Option<u64>,
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use levqor_core::limits::IDEMPOTENCY_KEY_BYTES_MAX as KEY_LEN_MAX;
 
 use crate::http::Problem;
 use crate::limits::WAIT_SECONDS_MAX;
@@ -16,11 +17,13 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
         return refused("send one Idempotency-Key");
     }
     // A key that cannot be read must not become a request without one.
-    let Ok(text) = value.to_str() else {
-        return refused("an idempotency key is 1 to 255 visible ASCII characters");
-    };
+    let text = value.to_str().unwrap_or_default();
     let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    Ok(Some(quoted.unwrap_or(text).to_owned()))
+    let key = quoted.unwrap_or(text);
+    if !(1..=KEY_LEN_MAX).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        return refused("an idempotency key is 1 to 255 visible ASCII characters");
+    }
+    Ok(Some(key.to_owned()))
 }
 
 /// `wait=N` of `Prefer`, cut to what the host waits at most. What is not understood is passed over,

@@ -74,10 +74,18 @@ struct StartRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delay_until: Option<Time>,
     /// Most credits it may cost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::http::maybe_whole"
+    )]
     max_credits: Option<u64>,
     /// 1 (first) to 5 (last); the document's where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::http::maybe_whole"
+    )]
     #[schemars(range(min = 1, max = 5))]
     priority: Option<u8>,
 }

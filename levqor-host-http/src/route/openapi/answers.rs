@@ -42,9 +42,10 @@ pub(super) fn headers() -> Value {
 pub(super) fn request_header(name: &str) -> Value {
     let pattern = match name.to_ascii_lowercase().as_str() {
         "idempotency-key" => "^[!-~]{1,255}$",
+        // Preferences that are not known are passed over, as RFC 7240 has it.
+        "prefer" => return json!({ "type": "string", "examples": ["wait=10"] }),
         // What is no tag at all in `If-None-Match`, or no trace, is passed over and not refused.
         "if-match" => "^(\\*|\"[!#-~]*\")$",
-        "prefer" => "^wait=([0-9]|1[0-9]|2[0-5])$",
         "last-event-id" => "^[0-9]{1,18}$",
         _ => return json!({ "type": "string" }),
     };
@@ -58,6 +59,9 @@ pub(super) fn responses(route: &Route, problem: &Schema, generator: &mut SchemaG
         let mut response = json!({ "description": answer.about });
         if let Some(schema) = answer.schema {
             response["content"] = json!({ answer.media: { "schema": schema(generator) } });
+        } else if answer.media == "text/event-stream" {
+            // A schema would be each event's, which differ.
+            response["content"] = json!({ answer.media: {} });
         } else if !answer.media.is_empty() {
             response["content"] = json!({ answer.media: { "schema": { "type": "string" } } });
         }
