@@ -12,6 +12,7 @@ use levqor_core::ids::RunId;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
+use super::object::Object;
 use super::{FieldProblem, Problem};
 use crate::caller::Caller;
 use crate::desk::Once;
@@ -136,11 +137,12 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Body for Json<T> {
     }
 }
 
-/// Reads JSON strictly: one value, no key twice, no deeper than the engine reads, no unknown member.
+/// Reads JSON strictly: one object, no key twice, no deeper than the engine reads, no unknown member.
 pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let value = strict::read(bytes)
         .map_err(|e| Problem::bad_request("request.json", format!("the body is not JSON: {e}")))?;
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    let read: Result<Object<T>, _> = serde_path_to_error::deserialize(value);
+    read.map(|object| object.0).map_err(|error| {
         let pointer = pointer_of(error.path());
         let detail = error.inner().to_string();
         let problem =
@@ -252,6 +254,8 @@ mod tests {
         assert_eq!(problem.document("r").errors[0].pointer, "#/a/1");
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(read_json::<Value>(deep.as_bytes()).unwrap_err().code(), "request.json");
-        assert_eq!(read_json::<Value>(b"[1, 2.5, null]").unwrap(), json!([1, 2.5, null]));
+        let values = json!({ "a": [1, 2.5, null] });
+        assert_eq!(read_json::<Value>(values.to_string().as_bytes()).unwrap(), values);
+        assert_eq!(read_json::<Two>(b"[[1]]").unwrap_err().code(), "request.invalid");
     }
 }

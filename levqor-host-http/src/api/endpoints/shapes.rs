@@ -33,7 +33,7 @@ pub(super) struct EndpointRequest {
     /// Who signs.
     pub(super) verify: Verify,
     /// How, for `hmac` alone.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::http::maybe_object")]
     pub(super) hmac: Option<Generic>,
     /// How far the signed time may be from now, `5m` where not said; at most `1h`.
     #[serde(default)]

@@ -60,7 +60,7 @@ struct BulkRequest {
     #[schemars(length(min = 1, max = 500))]
     runs: Option<Vec<String>>,
     /// Runs that fit all of this; an empty one fits every run.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::http::maybe_object")]
     filter: Option<Filter>,
     /// Only say what would be touched.
     #[serde(default = "yes")]

@@ -25,7 +25,7 @@ use serde_json::json;
 use super::event;
 use crate::app::App;
 use crate::caller::{Scope, authenticate};
-use crate::http::{Answer, Call, Head, Json, Payload, Problem, Time};
+use crate::http::{Answer, Call, EXACT_MAX, Head, Json, Payload, Problem, Time};
 use crate::limits::{STREAM_KEEP_ALIVE, STREAM_PAGE, STREAM_POLL};
 use crate::route::{Route, Tag};
 use crate::watch::Follower;
@@ -60,7 +60,12 @@ async fn events(app: App, call: Call<(), Json<EventsQuery>>) -> Result<Answer, P
     let caller = call.caller()?;
     let organization = caller.may(Scope::RunsRead)?;
     let run = call.run()?;
-    let from = match (last_event_id(&call.head)?, call.query.0.after) {
+    let after = call.query.0.after;
+    if after.is_some_and(|after| after > EXACT_MAX.unsigned_abs()) {
+        let detail = "`after` is larger than any record's number";
+        return Err(Problem::bad_request("request.query", detail));
+    }
+    let from = match (last_event_id(&call.head)?, after) {
         (Some(seen), _) | (None, Some(seen)) => seen.saturating_add(1),
         (None, None) => 0,
     };

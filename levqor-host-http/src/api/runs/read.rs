@@ -64,7 +64,7 @@ pub(super) struct Filter {
     pub(super) status: Option<RunStatus>,
     /// Of this pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(max = 64))]
     pub(super) pipeline: Option<String>,
     /// Accepted after this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]

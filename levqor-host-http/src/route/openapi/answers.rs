@@ -46,7 +46,7 @@ pub(super) fn request_header(name: &str) -> Value {
         "prefer" => return json!({ "type": "string", "examples": ["wait=10"] }),
         // What is no tag at all in `If-None-Match`, or no trace, is passed over and not refused.
         "if-match" => "^(\\*|\"[!#-~]*\")$",
-        "last-event-id" => "^[0-9]{1,18}$",
+        "last-event-id" => "^[0-9]{1,15}$",
         _ => return json!({ "type": "string" }),
     };
     json!({ "type": "string", "pattern": pattern })

@@ -95,6 +95,7 @@ fn make() -> Value {
         },
     });
     links::add(&mut document);
+    schemas::bound(&mut document);
     document
 }
 
@@ -125,7 +126,10 @@ fn operation(route: &Route, problem: &Schema, schemas: &mut Schemas) -> Value {
         if let Some(example) = examples::of(route.id) {
             content["examples"] = json!({ "usual": { "value": example } });
         }
-        operation["requestBody"] = json!({ "required": true, "content": { media: content } });
+        // Any bytes at all may be none.
+        let is_required = media != "*/*";
+        operation["requestBody"] =
+            json!({ "required": is_required, "content": { media: content } });
     }
     operation["security"] = match route.access {
         Access::Public | Access::Signed => json!([]),

@@ -10,6 +10,8 @@ use schemars::SchemaGenerator;
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value};
 
+use crate::http::EXACT_MAX;
+
 /// Where references to named schemas lead.
 const OUT: &str = "/components/schemas";
 /// Where those of incoming ones lead until they are settled.
@@ -82,6 +84,28 @@ fn names(incoming: &Map<String, Value>, outgoing: &Map<String, Value>) -> BTreeM
         false => name.clone(),
     };
     incoming.keys().map(|name| (name.clone(), named(name))).collect()
+}
+
+/// Gives whole numbers the bounds within which every client of JSON has them exactly (RFC 8259 §6),
+/// where nothing narrower bounds them.
+pub(super) fn bound(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            let format = members.get("format").and_then(Value::as_str);
+            let low = match format {
+                Some("uint64") => Some(0),
+                Some("int64") => Some(-EXACT_MAX),
+                _ => None,
+            };
+            if let Some(low) = low {
+                members.entry("minimum").or_insert_with(|| low.into());
+                members.entry("maximum").or_insert_with(|| EXACT_MAX.into());
+            }
+            members.values_mut().for_each(bound);
+        }
+        Value::Array(items) => items.iter_mut().for_each(bound),
+        _ => {}
+    }
 }
 
 /// Makes references to incoming schemas lead to where these stand now.
