@@ -124,6 +124,10 @@ fn doctor(config: &Config) -> Result<(), Failure> {
         return Ok(());
     }
     let grave = found.iter().filter(|finding| finding.grade == Grade::Unsafe).count();
+    if grave == 0 {
+        tell("nothing unsafe was found; what is above would make it safer");
+        return Ok(());
+    }
     Err(Failure::Findings(found.len(), grave))
 }
 

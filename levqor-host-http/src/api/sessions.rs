@@ -34,6 +34,7 @@ const ORGANIZATIONS_MAX: u32 = 100;
 const CLEAR: HeaderName = HeaderName::from_static("clear-site-data");
 /// What a link shows when it is opened. It says nothing about the link.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
 <title>Sign in to Levqor</title></head><body><h1>Sign in to Levqor</h1>\
 <p>Opening this page has used nothing up. The code is the part of the address after #: a sign-in \
 page or a program sends it to <code>POST /auth/session</code> as <code>token</code>.</p>\
