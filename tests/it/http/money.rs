@@ -281,8 +281,8 @@ async fn what_the_operator_gives_is_given_once_and_listed() {
         (body("acme", json!(0), "x"), 422, "ledger.amount"),
         (body("acme", json!(-1), "x"), 422, "request.invalid"),
         (body("acme", json!(1.5), "x"), 422, "request.invalid"),
-        (body("acme", json!(1_u64 << 53), "x"), 422, "ledger.amount"),
-        (body("acme", json!(u64::MAX), "x"), 422, "ledger.amount"),
+        (body("acme", json!(1_u64 << 53), "x"), 422, "request.invalid"),
+        (body("acme", json!(u64::MAX), "x"), 422, "request.invalid"),
         (body("acme", json!((1_u64 << 53) - 1), "x"), 409, "store.bound"),
         (body("acme", json!(1), "a b"), 422, "credits.reference"),
     ] {
