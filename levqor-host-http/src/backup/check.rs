@@ -24,11 +24,21 @@ pub(super) async fn check(
     written: &Summary,
     scratch: &Path,
 ) -> Result<u64, BackupFailure> {
+    check_within(IN_MEMORY_BYTES_MAX, plain, written, scratch).await
+}
+
+/// The same, in memory up to so many bytes and on the disk beyond.
+pub(super) async fn check_within(
+    in_memory_bytes_max: u64,
+    plain: &Path,
+    written: &Summary,
+    scratch: &Path,
+) -> Result<u64, BackupFailure> {
     let lost = |what: &dyn std::fmt::Display| BackupFailure::Scratch(what.to_string());
     let dir = scratch.join("restored");
     let _ = std::fs::remove_dir_all(&dir);
-    let in_memory = written.bytes <= IN_MEMORY_BYTES_MAX;
-    let spec = if in_memory { StoreSpec::Memory } else { StoreSpec::Redb(dir.clone()) };
+    let in_memory = written.bytes <= in_memory_bytes_max;
+    let spec = if in_memory { StoreSpec::Memory } else { StoreSpec::Redb(dir.join("store")) };
     if !in_memory {
         files::make_private(&dir).map_err(|e| lost(&e))?;
     }

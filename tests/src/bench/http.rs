@@ -25,6 +25,8 @@ use super::load::Failure;
 
 /// The operator's organization, whose key the host makes at its first start.
 const ORGANIZATION: &str = "main";
+/// After every bench.
+const LATER: &str = "2199-01-01T00:00:00Z";
 /// Bytes of an intake's body.
 const BODY_BYTES: usize = 1_024;
 
@@ -77,12 +79,17 @@ fn three_sets() -> Value {
 }
 
 impl Intake {
-    /// The request, for this path.
+    /// The request, for this path; with `later` its runs are accepted and none is driven.
     #[must_use]
-    pub fn request(&self, path: &str) -> Bytes {
-        let bare = json!({"pipeline": "intake", "input": {"text": ""}}).to_string();
-        let pad = "x".repeat(BODY_BYTES - bare.len());
-        let body = json!({"pipeline": "intake", "input": {"text": pad}}).to_string();
+    pub fn request(&self, path: &str, later: bool) -> Bytes {
+        let body = |pad: &str| {
+            let mut body = json!({"pipeline": "intake", "input": {"text": pad}});
+            if later {
+                body["delay_until"] = json!(LATER);
+            }
+            body.to_string()
+        };
+        let body = body(&"x".repeat(BODY_BYTES - body("").len()));
         debug_assert_eq!(body.len(), BODY_BYTES);
         let address = self.host.address();
         let key = &self.key;

@@ -40,6 +40,9 @@ struct Arguments {
     /// Runs in flight in W1, connections in W3.
     #[arg(long, default_value_t = 64)]
     in_flight: usize,
+    /// In W3: runs that are accepted for a later time, so that none is driven meanwhile.
+    #[arg(long)]
+    later: bool,
     /// Memory for sled's pages in MiB; what the store takes by itself where absent.
     #[arg(long)]
     cache_mib: Option<u64>,
@@ -174,11 +177,13 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
     let intake = http::intake(folder.path(), store).await?;
     let (address, connections) = (intake.host.address(), arguments.in_flight);
     let requests = arguments.runs.unwrap_or(20_000);
-    let request = intake.request("/api/v1/run");
+    let request = intake.request("/api/v1/intake", arguments.later);
     http::closed_loop(address, &request, requests / 10, connections, 202).await?;
     let mut loaded = http::closed_loop(address, &request, requests, connections, 202).await?;
     let begun = std::time::Instant::now();
-    intake.ended(&loaded.last).await?;
+    if !arguments.later {
+        intake.ended(&loaded.last).await?;
+    }
     let drained = begun.elapsed();
     let constant = http::constant().await?;
     http::closed_loop(constant, &request, requests / 10, connections, 202).await?;
@@ -188,6 +193,7 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
     Figure::new("w3", if store.is_empty() { "sled" } else { store })
         .with("requests", requests)
         .with("connections", connections)
+        .with("runs_driven", !arguments.later)
         .with("req_s", req_s)
         .percentiles("ms", &mut loaded.times)
         .with("constant_req_s", constant_req_s)

@@ -46,6 +46,18 @@ async fn a_backup_is_verified_noted_and_for_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_into_memory_is_restored_onto_the_disk() {
+    let (folder, _) = target();
+    let store = store().await;
+    let plain = folder.path().join("plain");
+    let now = Timestamp(1);
+    let written = backup::export(&*store, File::create(&plain).unwrap(), now).await.unwrap();
+    let checked = check::check_within(0, &plain, &written, folder.path()).await;
+    assert_eq!(checked.unwrap(), 2);
+    assert!(!folder.path().join("restored").exists(), "nothing is left over");
+}
+
+#[tokio::test]
 async fn books_that_do_not_agree_are_no_backup() {
     let (_folder, target) = target();
     let store = store().await;
