@@ -64,7 +64,6 @@ pub(super) struct Filter {
     pub(super) status: Option<RunStatus>,
     /// Of this pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
     pub(super) pipeline: Option<String>,
     /// Accepted after this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
