@@ -21,6 +21,8 @@ mod group;
 #[cfg(feature = "redb")]
 pub mod redb;
 #[cfg(feature = "sled")]
+mod redo;
+#[cfg(feature = "sled")]
 pub mod sled;
 mod spec;
 

@@ -112,6 +112,12 @@ impl RedbDisk {
     fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
         let unavailable =
             |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", path.display()));
+        if path.is_dir() {
+            let path = path.display();
+            return Err(StoreError::Unavailable(format!(
+                "{path} is a folder, redb keeps one file: say `{path}/store.redb`"
+            )));
+        }
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         if let Some(dir) = dir {
             std::fs::create_dir_all(dir).map_err(unavailable)?;
@@ -236,6 +242,9 @@ mod tests {
         assert_eq!(second.code(), "store.locked", "{second}");
         drop(store);
         RedbStore::open(&path).unwrap();
+        let refused = RedbStore::open(dir.path()).unwrap_err();
+        assert_eq!(refused.code(), "store.unavailable");
+        assert!(refused.to_string().contains("/store.redb`"), "{refused}");
         let other = dir.path().join("other");
         std::fs::write(&other, vec![7; 10_000]).unwrap();
         let refused = RedbStore::open(&other).unwrap_err();

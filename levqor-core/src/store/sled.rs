@@ -1,9 +1,10 @@
 //! [`SledStore`]: the embedded default, one directory on a local file system.
 //!
-//! What sled is trusted with is little: a tree with atomic batches. Its own flush is only
-//! `sync_file_range`, which keeps nothing through a power cut, so after each group the data file is
-//! synced through a descriptor of our own, and only then is anybody told. sled panics on some
-//! damaged files where others return errors; that is caught and reported as damage.
+//! What sled is trusted with is little: to be a map. Groups become durable in the redo log before
+//! it; the map gets them later, many at once. Its own flush is only `sync_file_range`, which keeps
+//! nothing through a power cut, so the data file is synced through a descriptor of our own before
+//! the log forgets. sled panics on some damaged files where others return errors; that is caught
+//! and reported as damage.
 //!
 //! It is *not* for network file systems (the lock is `flock`) and never shared by two processes.
 
@@ -14,9 +15,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::group::{Disk, GroupStore, Visit, Writes, guarded};
+use super::group::{GroupStore, Visit, guarded};
+use super::redo::{Absorbed, Base, Redo, unavailable};
 use super::{
     Batch, CommitError, Committed, Counter, Key, KeyRange, Record, Snapshot, Store, StoreError,
 };
@@ -34,6 +37,10 @@ pub struct SledOptions {
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     pub unflushed: bool,
+    /// Bytes of redo log before its files take turns, so that tests of crashes see many turns.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub turn_bytes: Option<u64>,
 }
 
 /// Pages kept where the options do not say. What a run needs was written a moment ago; a page that
@@ -49,6 +56,8 @@ impl Default for SledOptions {
             scrub: true,
             #[cfg(feature = "testing")]
             unflushed: false,
+            #[cfg(feature = "testing")]
+            turn_bytes: None,
         }
     }
 }
@@ -56,7 +65,7 @@ impl Default for SledOptions {
 /// A store in a directory. Clones share it; the directory's lock is released with the last one.
 #[derive(Clone)]
 pub struct SledStore {
-    inner: GroupStore<SledDisk>,
+    inner: GroupStore<Redo<SledDisk>>,
 }
 
 impl SledStore {
@@ -74,11 +83,14 @@ impl SledStore {
     /// # Errors
     /// As [`SledStore::open`].
     pub fn open_with(path: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let map = SledDisk::open(path, options.cache_bytes)?;
         #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "set by a test only"))]
-        let mut disk = SledDisk::open(path.as_ref(), options.cache_bytes)?;
+        let mut disk = Redo::open(map, path)?;
         #[cfg(feature = "testing")]
         {
             disk.unflushed = options.unflushed;
+            disk.turn_bytes = options.turn_bytes.unwrap_or(disk.turn_bytes);
         }
         Ok(Self { inner: GroupStore::open(disk, options.scrub, "levqor-sled")? })
     }
@@ -130,18 +142,14 @@ const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 const LOCK_TRIES: u32 = 20;
 /// Between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
-/// The number of the last acknowledged group, beside sled's files: a data file that was cut off at
-/// a group's end looks whole from within.
-const WITNESS_FILE: &str = "levqor.last";
+/// Records in one batch for sled, which lets nobody read meanwhile.
+const ABSORB_RECORDS: usize = 128;
 
 struct SledDisk {
     tree: sled::Db,
     /// The file that sled writes to, for the sync it does not do.
     data: File,
-    witness: Witness,
     path: PathBuf,
-    #[cfg(feature = "testing")]
-    unflushed: bool,
 }
 
 impl SledDisk {
@@ -151,7 +159,6 @@ impl SledDisk {
         let data = path.join("db");
         let data = OpenOptions::new().read(true).write(true).open(&data);
         let data = data.map_err(|e| unavailable(path, &e))?;
-        let witness = Witness::open(path)?;
         // New names in a directory are durable once the directory is.
         data.sync_all().map_err(|e| unavailable(path, &e))?;
         for dir in [Some(path), path.parent()].into_iter().flatten() {
@@ -159,14 +166,7 @@ impl SledDisk {
                 dir.sync_all().map_err(|e| unavailable(path, &e))?;
             }
         }
-        Ok(Self {
-            tree,
-            data,
-            witness,
-            path: path.to_owned(),
-            #[cfg(feature = "testing")]
-            unflushed: false,
-        })
+        Ok(Self { tree, data, path: path.to_owned() })
     }
 }
 
@@ -191,45 +191,46 @@ fn open_tree(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
     }
 }
 
-impl Disk for SledDisk {
-    type Raw = sled::IVec;
-
+impl Base for SledDisk {
     const PIECE_BYTES_MAX: usize = 24 * 1024;
 
-    fn get(&self, key: &[u8]) -> Result<Option<Self::Raw>, StoreError> {
-        guarded(|| self.tree.get(key).map_err(from_sled))
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let found = guarded(|| self.tree.get(key).map_err(from_sled))?;
+        Ok(found.map(Bytes::from_owner))
     }
 
-    fn range(&self, start: &[u8], visit: &mut Visit<'_, Self::Raw>) -> Result<(), StoreError> {
+    fn range(&self, start: &[u8], visit: &mut Visit<'_, Bytes>) -> Result<(), StoreError> {
         let mut records = self.tree.range(start..);
         while let Some((key, raw)) = guarded(|| records.next().transpose().map_err(from_sled))? {
-            if !visit(&key, raw)? {
+            if !visit(&key, Bytes::from_owner(raw))? {
                 break;
             }
         }
         Ok(())
     }
 
-    fn apply(&self, writes: Writes, sequence: u64) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in writes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        self.tree.apply_batch(batch).map_err(from_sled)?;
-        #[cfg(feature = "testing")]
-        if self.unflushed {
-            return Ok(());
-        }
-        self.tree.flush().map_err(from_sled)?;
-        self.data.sync_data().map_err(|e| unavailable(&self.path, &e))?;
-        self.witness.write(sequence).map_err(|e| unavailable(&self.path, &e))
+    fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
+        reserve(&self.data, bytes).map_err(|e| unavailable(&self.path, &e))
     }
 
-    fn last_sequence(&self) -> Option<u64> {
-        self.witness.found
+    fn absorb(&self, writes: &mut Absorbed<'_>) -> Result<(), StoreError> {
+        loop {
+            let mut batch = sled::Batch::default();
+            let mut is_empty = true;
+            for (key, value) in writes.take(ABSORB_RECORDS) {
+                is_empty = false;
+                match value {
+                    Some(value) => batch.insert(key, &value[..]),
+                    None => batch.remove(key),
+                }
+            }
+            if is_empty {
+                break;
+            }
+            self.tree.apply_batch(batch).map_err(from_sled)?;
+        }
+        self.tree.flush().map_err(from_sled)?;
+        self.data.sync_data().map_err(|e| unavailable(&self.path, &e))
     }
 }
 
@@ -239,52 +240,22 @@ impl fmt::Debug for SledDisk {
     }
 }
 
-/// A file with the number of the last acknowledged group. It is not synced each time: after a power
-/// cut it may name an older group, never one that was not durable.
-#[derive(Debug)]
-struct Witness {
-    file: File,
-    found: Option<u64>,
-}
-
-impl Witness {
-    fn open(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(WITNESS_FILE);
-        let options = OpenOptions::new().read(true).write(true).create(true).clone();
-        let file = options.open(&path).map_err(|e| unavailable(&path, &e))?;
-        let bytes = std::fs::read(&path).map_err(|e| unavailable(&path, &e))?;
-        Ok(Self { file, found: Self::decode(&bytes) })
-    }
-
-    fn encode(sequence: u64) -> [u8; 12] {
-        let mut bytes = [0; 12];
-        let number = sequence.to_be_bytes();
-        bytes[..8].copy_from_slice(&number);
-        bytes[8..].copy_from_slice(&crc32fast::hash(&number).to_be_bytes());
-        bytes
-    }
-
-    /// `None` when it is absent or torn: it can only ever prove that something is missing.
-    fn decode(bytes: &[u8]) -> Option<u64> {
-        let sequence = u64::from_be_bytes(*bytes.first_chunk()?);
-        (Self::encode(sequence) == bytes).then_some(sequence)
-    }
-
-    fn write(&self, sequence: u64) -> std::io::Result<()> {
-        write_at_start(&self.file, &Self::encode(sequence))
+/// Room behind the end of a file, which keeps its length.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, bytes: u64) -> std::io::Result<()> {
+    use rustix::fs::FallocateFlags;
+    use rustix::io::Errno;
+    let length = file.metadata()?.len();
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, length, bytes) {
+        // There the map meets a full disk itself.
+        Err(Errno::OPNOTSUPP) | Ok(()) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
-#[cfg(unix)]
-fn write_at_start(file: &File, bytes: &[u8]) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
-}
-
-#[cfg(not(unix))]
-fn write_at_start(mut file: &File, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::{Seek, SeekFrom, Write};
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(bytes)
+#[cfg(not(target_os = "linux"))]
+fn reserve(_: &File, _: u64) -> std::io::Result<()> {
+    Ok(())
 }
 
 fn from_sled(error: sled::Error) -> StoreError {
@@ -304,10 +275,6 @@ fn from_sled(error: sled::Error) -> StoreError {
             None => "sled finds damage".to_owned(),
         }),
     }
-}
-
-fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
-    StoreError::Unavailable(format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! [`StoreSpec`]: a store as people name it, `sled:DIR`, `redb:DIR` or `memory:`.
+//! [`StoreSpec`]: a store as people name it, `sled:DIR`, `redb:FILE` or `memory:`.
 //!
 //! What it is not: settings of a backend. Those are the backend's own options.
 
@@ -65,8 +65,8 @@ impl FromStr for StoreSpec {
             ("memory", "") => Ok(Self::Memory),
             ("sled" | "redb", "") => Err(format!("{kind} needs a place: `{kind}:PATH`")),
             ("sled", dir) => Ok(Self::Sled(dir.into())),
-            ("redb", dir) => Ok(Self::Redb(dir.into())),
-            _ => Err("a store is `sled:DIR`, `redb:DIR` or `memory:`".to_owned()),
+            ("redb", file) => Ok(Self::Redb(file.into())),
+            _ => Err("a store is `sled:DIR`, `redb:FILE` or `memory:`".to_owned()),
         }
     }
 }
@@ -75,7 +75,7 @@ impl fmt::Display for StoreSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sled(dir) => write!(f, "sled:{}", dir.display()),
-            Self::Redb(dir) => write!(f, "redb:{}", dir.display()),
+            Self::Redb(file) => write!(f, "redb:{}", file.display()),
             Self::Memory => f.write_str("memory:"),
         }
     }

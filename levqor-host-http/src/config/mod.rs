@@ -135,7 +135,7 @@ pub struct Flags {
     /// Folder of store, vault, cache and plugins [default: .levqor]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<String>,
-    /// Store: sled:DIR, redb:DIR or memory: [default: sled in the data folder]
+    /// Store: sled:DIR, redb:FILE or memory: [default: sled in the data folder]
     #[arg(long, global = true, value_name = "STORE")]
     pub store: Option<String>,
     /// The host's address as people type it

@@ -41,7 +41,7 @@ const fn setting(
 pub(super) const SETTINGS: &[Setting] = &[
     setting("listen", "LEVQOR_LISTEN", Kind::Text, "\"127.0.0.1:7700\"", "address and port to listen on"),
     setting("data_dir", "LEVQOR_DATA_DIR", Kind::Text, "\".levqor\"", "folder of store, vault, cache and plugins"),
-    setting("store", "LEVQOR_STORE", Kind::Text, "", "sled:DIR, redb:DIR or memory:; sled in the data folder where not said"),
+    setting("store", "LEVQOR_STORE", Kind::Text, "", "sled:DIR, redb:FILE or memory:; sled in the data folder where not said"),
     setting("plugins_dir", "LEVQOR_PLUGINS_DIR", Kind::Text, "", "folder of further plugins and plugins.toml; `plugins` in the data folder where not said"),
     setting("public_url", "LEVQOR_PUBLIC_URL", Kind::Text, "", "the host's address as people type it: links in mails, names that are answered"),
     setting("hosts", "LEVQOR_HOSTS", Kind::List, "", "further names in `Host` that are answered"),

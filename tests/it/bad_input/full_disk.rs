@@ -1,5 +1,5 @@
 //! A full disk: starts are refused with a code, and what was acknowledged before is there once
-//! there is space again. Needs a file system of 16 MiB, and so the right to mount one.
+//! there is space again. Needs a file system of 64 MiB, and so the right to mount one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ use super::catalog;
 use crate::support::{Served, figure, skip};
 
 /// Runs that are tried at most; each takes over 40 KB.
-const RUNS: u32 = 2_000;
+const RUNS: u32 = 3_000;
 
 /// A mounted tmpfs that goes away with it.
 struct SmallDisk {
@@ -28,12 +28,12 @@ impl SmallDisk {
     fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().to_owned();
-        run("mount", &["-t", "tmpfs", "-o", "size=16m", "tmpfs"], &path).then_some(())?;
+        run("mount", &["-t", "tmpfs", "-o", "size=64m", "tmpfs"], &path).then_some(())?;
         Some(Self { path, _dir: dir })
     }
 
     fn grow(&self) {
-        assert!(run("mount", &["-o", "remount,size=128m"], &self.path));
+        assert!(run("mount", &["-o", "remount,size=256m"], &self.path));
     }
 }
 
@@ -79,7 +79,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
             }
         }
     }
-    let refusal = refusal.expect("16 MiB do not hold 80 MB");
+    let refusal = refusal.expect("64 MiB do not hold 120 MB");
     let known = ["store.poisoned", "store.unknown_outcome", "store.unavailable", "engine.stopped"];
     assert!(known.contains(&refusal.code()), "{}: {refusal}", refusal.code());
     // It stays refused; reads go on, or say why not.

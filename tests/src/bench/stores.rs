@@ -1,4 +1,4 @@
-//! Stores by name: `memory:`, `sled:DIR`, `redb:DIR`.
+//! Stores by name: `memory:`, `sled:DIR`, `redb:FILE`.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,6 +7,10 @@ use levqor_tests::bench::output::pss_mib;
 use levqor_tests::bench::stores::Bench;
 use levqor_tests::bench::{Figure, disk, start, stores};
 
+// As the hosts have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
     /// Runs of three steps, 64 in flight.
@@ -28,7 +32,7 @@ enum What {
 #[derive(Debug, Parser)]
 struct Arguments {
     what: What,
-    /// `sled:DIR`, `redb:DIR` or `memory:`.
+    /// `sled:DIR`, `redb:FILE` or `memory:`.
     #[arg(long, default_value = "sled:")]
     store: String,
     /// How many runs, requests, calls or sleepers.

@@ -41,6 +41,8 @@ pub fn open(
 ) -> Result<Arc<dyn Store>, StoreError> {
     let mut options = SledOptions::default();
     options.cache_bytes = 16 * 1024 * 1024;
+    // A crash may then also meet the map taking in what the log kept.
+    options.turn_bytes = Some(32 * 1024);
     options.unflushed = mutant == Some(KillMutant::NoSync);
     let store = SledStore::open_with(path, options)?;
     if mutant == Some(KillMutant::SplitCharge) {

@@ -24,6 +24,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::StoreError;
 
+#[cfg(feature = "sled")]
+pub(super) use record::{HEAD_KEY, Head};
 pub(super) use store::GroupStore;
 
 /// An ordered map of bytes on a device: all that a backend with one writer has to be.
@@ -46,6 +48,9 @@ pub(super) trait Disk: fmt::Debug + Send + Sync + 'static {
     /// Makes all writes (`None` removes) of group number `sequence` durable, in one piece. After an
     /// error the state of the device is unknown and `apply` is not called again.
     fn apply(&self, writes: Writes, sequence: u64) -> Result<(), StoreError>;
+
+    /// No more groups come: what is kept aside may be put in its place. Reads go on.
+    fn close(&self) {}
 
     /// A group that is known to have been acknowledged, from outside the map; a map whose last
     /// group is an earlier one has lost its end.

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::store::{Scope, StoreError};
 
 /// Key of the head record.
-pub(super) const HEAD_KEY: &[u8] = &[0, 0];
+pub(in crate::store) const HEAD_KEY: &[u8] = &[0, 0];
 /// Prefix of the counters' records; the organization follows.
 pub(super) const COUNTERS_PREFIX: &[u8] = &[0, 1];
 /// Prefix of pieces; revision, record and piece number follow.
@@ -145,9 +145,9 @@ pub(super) fn share(raw: &[u8]) -> u64 {
 
 /// What must stand in the store after a group: written with each, checked at open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Head {
+pub(in crate::store) struct Head {
     /// Number of the group, from 1.
-    pub(super) sequence: u64,
+    pub(in crate::store) sequence: u64,
     /// Revision of the group's last batch.
     pub(super) revision: u64,
     /// Records that stand, this one excluded.
@@ -159,7 +159,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(in crate::store) fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(36);
         for number in [self.sequence, self.records, self.digest] {
             body.extend_from_slice(&number.to_be_bytes());
@@ -168,7 +168,7 @@ impl Head {
         encode(HEAD_KEY, self.revision, Payload::Whole(&body))
     }
 
-    pub(super) fn decode(raw: &[u8]) -> Result<Self, StoreError> {
+    pub(in crate::store) fn decode(raw: &[u8]) -> Result<Self, StoreError> {
         match decode(HEAD_KEY, raw)? {
             (revision, Payload::Whole(body)) if body.len() == 28 => Ok(Self {
                 sequence: number(body),

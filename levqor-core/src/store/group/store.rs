@@ -83,6 +83,7 @@ impl<D: Disk> Shared<D> {
         if let Some(thread) = self.thread.lock().take() {
             // A panic of the writer has been answered to whoever waited for it.
             let _ = thread.join();
+            self.core.disk.close();
         }
     }
 }

@@ -157,7 +157,7 @@ impl SmallDisk {
     fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir.path());
+        mount.args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(dir.path());
         let mounted = mount.output().is_ok_and(|done| done.status.success());
         mounted.then(|| Self(dir))
     }
@@ -203,4 +203,43 @@ async fn a_full_disk_stops_the_store_and_loses_nothing() {
     assert_eq!(records, counted);
     assert!((acknowledged..=acknowledged + 1).contains(&records), "{records}, {acknowledged}");
     store.commit(insert(1_000_000, "x")).await.unwrap();
+}
+
+/// The directory as a crash leaves it: nothing closed it.
+async fn unclosed(dir: &Path, to: &Path) -> Vec<(Key, Record)> {
+    let store = SledStore::open_with(dir, options()).unwrap();
+    for n in 0..40 {
+        store.commit(insert(n, vec![n as u8; 30_000])).await.unwrap();
+    }
+    copy(dir, to);
+    contents(&store).await
+}
+
+#[tokio::test]
+async fn what_only_the_redo_log_has_is_there_or_missed() {
+    let dirs = tempfile::tempdir().unwrap();
+    let (live, crashed) = (dirs.path().join("live"), dirs.path().join("crashed"));
+    let whole = unclosed(&live, &crashed).await;
+    {
+        let store = SledStore::open_with(&crashed, options()).unwrap();
+        assert!(contents(&store).await == whole);
+    }
+    let log = crashed.join("levqor.redo.1");
+    let log = if log.metadata().unwrap().len() > 0 { log } else { crashed.join("levqor.redo.0") };
+    let bytes = std::fs::read(&log).unwrap();
+    let used = bytes.iter().rposition(|b| *b != 0).unwrap();
+    for part in 0..20 {
+        std::fs::write(&log, &bytes[..used * part / 20]).unwrap();
+        assert!(is_refused(&crashed, &whole, &format!("log cut at {part}/20")).await);
+    }
+    for part in 0..40 {
+        let mut bad = bytes.clone();
+        bad[used * part / 40] ^= 1 << (part % 8);
+        std::fs::write(&log, bad).unwrap();
+        assert!(is_refused(&crashed, &whole, &format!("log flipped at {part}/40")).await);
+    }
+    std::fs::write(&log, &bytes).unwrap();
+    let store = SledStore::open_with(&crashed, options()).unwrap();
+    store.commit(insert(1_000, "x")).await.unwrap();
+    assert_eq!(contents(&store).await.len(), whole.len() + 1);
 }

@@ -1,0 +1,312 @@
+//! A [`Disk`] of a map that is slow to make durable: a redo log in front of it.
+//!
+//! ```text
+//!  group ──▶ redo file (one write, one fdatasync) ──▶ recent table ──▶ acknowledged
+//!                                                        │ 8 MiB later
+//!                         the other redo file ◀── turn ──┤
+//!                                                        ▼
+//!                          the map, in the background ◀ aside ── then its redo file is free
+//! ```
+//!
+//! A group costs one append. The map gets only what is left of thousands of groups, a record that
+//! was rewritten or removed meanwhile once or never. Two files take turns: one takes the groups that
+//! come, the other keeps those that the map is taking in. Reads look at the recent table, the one
+//! set aside, the map, in this order.
+//!
+//! The map gets a table's head record last: it has all groups up to the one that its head names.
+//! Opening reads the later ones back into a table. All writes are absolute, so it does not matter
+//! how many of them the map has got. It is *not* where damage is judged: a log that ends early is
+//! found by the witness, a record that is wrong by its checksum and by the sums in the head.
+
+mod file;
+mod recent;
+#[cfg(test)]
+mod tests;
+mod witness;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use self::file::RedoFile;
+use self::recent::{Recent, Table};
+use self::witness::Witness;
+use super::StoreError;
+use super::group::{Disk, HEAD_KEY, Head, Visit, Writes, guarded};
+
+pub(super) use self::file::unavailable;
+
+/// The map behind the log.
+pub(super) trait Base: fmt::Debug + Send + Sync + 'static {
+    /// As [`Disk::PIECE_BYTES_MAX`].
+    const PIECE_BYTES_MAX: usize;
+
+    /// As [`Disk::get`].
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// As [`Disk::range`].
+    fn range(&self, start: &[u8], visit: &mut Visit<'_, Bytes>) -> Result<(), StoreError>;
+
+    /// Sets room aside on the device, so that the next tables do not fail for want of it.
+    ///
+    /// # Errors
+    /// When there is no such room; the map is as it was.
+    fn reserve(&self, bytes: u64) -> Result<(), StoreError>;
+
+    /// Takes in all these writes and makes them durable, in any order. It may be cut off anywhere:
+    /// what was not finished is asked for again when the store is next opened.
+    fn absorb(&self, writes: &mut Absorbed<'_>) -> Result<(), StoreError>;
+}
+
+/// Writes that [`Base::absorb`] takes in; `None` removes.
+pub(super) type Absorbed<'a> = dyn Iterator<Item = (&'a [u8], Option<&'a Bytes>)> + 'a;
+
+/// Bytes of log before the files take turns: bounds the memory of the tables (twice this) and the
+/// work of opening after a crash. Twice as much gave no more runs a second.
+const TURN_BYTES: u64 = 8 * 1024 * 1024;
+/// Room that the map keeps for its next tables, in logs: the one it takes in, the one that grows,
+/// and what it needs beside them. A map that meets a full disk is of no more use, not even to read;
+/// a log that meets it is.
+const RESERVED_TURNS: u64 = 3;
+/// Names of the files that take turns.
+const FILES: [&str; 2] = ["levqor.redo.0", "levqor.redo.1"];
+
+/// A map with a redo log.
+pub(super) struct Redo<B: Base> {
+    shared: Arc<Shared<B>>,
+    log: Mutex<Log>,
+    /// [`TURN_BYTES`], less in tests.
+    pub(super) turn_bytes: u64,
+    /// Acknowledges without writing anything out: a bug to plant, for a test of crashes to find.
+    #[cfg(feature = "testing")]
+    pub(super) unflushed: bool,
+}
+
+/// What readers, the writer and the thread that feeds the map share.
+#[derive(Debug)]
+struct Shared<B> {
+    base: B,
+    recent: RwLock<Recent>,
+    feed: Mutex<Feed>,
+    fed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Feed {
+    /// What the map is to take in.
+    aside: Option<Arc<Table>>,
+    stopping: bool,
+    /// The map did not take it: nothing more is acknowledged.
+    failed: Option<StoreError>,
+}
+
+#[derive(Debug)]
+struct Log {
+    files: [RedoFile; 2],
+    current: usize,
+    /// The files must take turns before the next group.
+    is_full: bool,
+    witness: Witness,
+    feeder: Option<JoinHandle<()>>,
+}
+
+impl<B: Base> Redo<B> {
+    /// Opens the log in `dir`, in front of `base`. Nothing is written before the first group.
+    pub(super) fn open(base: B, dir: &Path) -> Result<Self, StoreError> {
+        let witness = Witness::open(dir)?;
+        let known = match guarded(|| base.get(HEAD_KEY))? {
+            Some(raw) => Head::decode(&raw)?.sequence,
+            None => 0,
+        };
+        let (zero, one) = (dir.join(FILES[0]), dir.join(FILES[1]));
+        let (files, groups) = file::open_both(&zero, &one, known)?;
+        let is_full = !groups.is_empty();
+        let aside = Arc::new(groups.into_iter().flat_map(recent::owned).collect::<Table>());
+        let feed = Feed { aside: is_full.then(|| aside.clone()), ..Feed::default() };
+        let recent = RwLock::new(Recent { new: Table::new(), aside });
+        let shared = Shared { base, recent, feed: Mutex::new(feed), fed: Condvar::new() };
+        let log = Log { files, current: 0, is_full, witness, feeder: None };
+        Ok(Self {
+            shared: Arc::new(shared),
+            log: Mutex::new(log),
+            turn_bytes: TURN_BYTES,
+            #[cfg(feature = "testing")]
+            unflushed: false,
+        })
+    }
+
+    /// Starts the thread that feeds the map, where it does not run yet.
+    fn feed(&self, log: &mut Log) -> Result<(), StoreError> {
+        if log.feeder.is_none() {
+            self.shared.base.reserve(RESERVED_TURNS * self.turn_bytes)?;
+            let shared = self.shared.clone();
+            let thread = std::thread::Builder::new().name("levqor-feed".to_owned());
+            let thread = thread.spawn(move || shared.feed());
+            log.feeder = Some(thread.map_err(|e| StoreError::Unavailable(e.to_string()))?);
+        }
+        Ok(())
+    }
+
+    /// Lets the files take turns: waits until the map has what the other one keeps.
+    fn turn(&self, log: &mut Log) -> Result<(), StoreError> {
+        let mut feed = self.shared.feed.lock();
+        while feed.aside.is_some() && feed.failed.is_none() {
+            self.shared.fed.wait(&mut feed);
+        }
+        if let Some(error) = &feed.failed {
+            return Err(error.clone());
+        }
+        self.shared.base.reserve(RESERVED_TURNS * self.turn_bytes)?;
+        feed.aside = self.shared.recent.write().set_aside();
+        self.shared.fed.notify_all();
+        log.current = 1 - log.current;
+        log.files[log.current].rewind();
+        log.is_full = false;
+        Ok(())
+    }
+}
+
+impl<B: Base> Shared<B> {
+    /// Feeds the map what is set aside, until told to stop.
+    fn feed(&self) {
+        loop {
+            let table = {
+                let mut feed = self.feed.lock();
+                loop {
+                    match &feed.aside {
+                        Some(table) => break table.clone(),
+                        None if feed.stopping => return,
+                        None => self.fed.wait(&mut feed),
+                    }
+                }
+            };
+            let done = self.absorb(&table);
+            if done.is_ok() {
+                self.recent.write().forget_aside();
+            }
+            let failed = done.is_err();
+            let mut feed = self.feed.lock();
+            feed.aside = None;
+            feed.failed = done.err();
+            self.fed.notify_all();
+            if failed {
+                return;
+            }
+        }
+    }
+
+    fn absorb(&self, table: &Table) -> Result<(), StoreError> {
+        let writes = |is_head: bool| {
+            let of_kind = move |(key, _): &(&Vec<u8>, _)| (key.as_slice() == HEAD_KEY) == is_head;
+            table.iter().filter(of_kind).map(|(key, value)| (key.as_slice(), value.as_ref()))
+        };
+        guarded(|| self.base.absorb(&mut writes(false)))?;
+        guarded(|| self.base.absorb(&mut writes(true)))
+    }
+
+    /// Feeds the map everything; whether it took it.
+    fn settle(&self) -> bool {
+        let rest = self.recent.write().set_aside();
+        let taken = rest.is_none_or(|table| self.absorb(&table).is_ok());
+        if taken {
+            self.recent.write().forget_aside();
+        }
+        taken
+    }
+}
+
+impl<B: Base> Disk for Redo<B> {
+    type Raw = Bytes;
+
+    const PIECE_BYTES_MAX: usize = B::PIECE_BYTES_MAX;
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        if let Some(found) = self.shared.recent.read_recursive().get(key) {
+            return Ok(found.clone());
+        }
+        // Between the two looks a table may have gone into the map, never out of it.
+        self.shared.base.get(key)
+    }
+
+    fn range(&self, start: &[u8], visit: &mut Visit<'_, Bytes>) -> Result<(), StoreError> {
+        // A visit may read again, also while the writer waits for this lock.
+        let recent = self.shared.recent.read_recursive();
+        let mut newer = recent.range(start).peekable();
+        let mut goes_on = true;
+        self.shared.base.range(start, &mut |key, raw| {
+            while let Some((before, value)) = newer.next_if(|(newer, _)| *newer < key) {
+                if let Some(value) = value
+                    && !visit(before, value.clone())?
+                {
+                    goes_on = false;
+                    return Ok(false);
+                }
+            }
+            goes_on = match newer.next_if(|(newer, _)| *newer == key) {
+                Some((_, Some(value))) => visit(key, value.clone())?,
+                Some((_, None)) => true,
+                None => visit(key, raw)?,
+            };
+            Ok(goes_on)
+        })?;
+        for (key, value) in newer.take_while(|_| goes_on) {
+            if let Some(value) = value
+                && !visit(key, value.clone())?
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, writes: Writes, sequence: u64) -> Result<(), StoreError> {
+        let mut log = self.log.lock();
+        self.feed(&mut log)?;
+        if log.is_full {
+            self.turn(&mut log)?;
+        }
+        let current = log.current;
+        #[cfg(feature = "testing")]
+        let written =
+            if self.unflushed { 0 } else { log.files[current].append(sequence, &writes)? };
+        #[cfg(not(feature = "testing"))]
+        let written = log.files[current].append(sequence, &writes)?;
+        self.shared.recent.write().new.extend(recent::owned(writes));
+        log.is_full = written >= self.turn_bytes;
+        log.witness.write(sequence)
+    }
+
+    fn last_sequence(&self) -> Option<u64> {
+        self.log.lock().witness.found
+    }
+
+    fn close(&self) {
+        let mut log = self.log.lock();
+        // Where no group was written, what was found is left as it was.
+        let Some(feeder) = log.feeder.take() else { return };
+        self.shared.feed.lock().stopping = true;
+        self.shared.fed.notify_all();
+        // A panic of the map is caught and is a failure.
+        let _ = feeder.join();
+        if self.shared.feed.lock().failed.is_none() && self.shared.settle() {
+            // A log that cannot be emptied is replayed, which changes nothing.
+            let _ = log.files.iter_mut().try_for_each(RedoFile::clear);
+        }
+    }
+}
+
+impl<B: Base> Drop for Redo<B> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<B: Base> fmt::Debug for Redo<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.base.fmt(f)
+    }
+}
