@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  group ──▶ redo file (one write, one fdatasync) ──▶ recent table ──▶ acknowledged
-//!                                                        │ 8 MiB later
+//!                                                        │ 4 MiB later
 //!                         the other redo file ◀── turn ──┤
 //!                                                        ▼
 //!                          the map, in the background ◀ aside ── then its redo file is free
@@ -65,9 +65,9 @@ pub(super) trait Base: fmt::Debug + Send + Sync + 'static {
 /// Writes that [`Base::absorb`] takes in; `None` removes.
 pub(super) type Absorbed<'a> = dyn Iterator<Item = (&'a [u8], Option<&'a Bytes>)> + 'a;
 
-/// Bytes of log before the files take turns: bounds the memory of the tables (twice this) and the
-/// work of opening after a crash. Twice as much gave no more runs a second.
-const TURN_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of log before the files take turns: bounds the memory of the tables (about three times
+/// this) and the work of opening after a crash.
+const TURN_BYTES: u64 = 4 * 1024 * 1024;
 /// Room that the map keeps for its next tables, in logs: the one it takes in, the one that grows,
 /// and what it needs beside them. A map that meets a full disk is of no more use, not even to read;
 /// a log that meets it is.
