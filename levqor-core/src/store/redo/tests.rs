@@ -69,7 +69,6 @@ fn owned_pair((key, value): (&Vec<u8>, &Bytes)) -> (Vec<u8>, Bytes) {
 
 type Content = BTreeMap<Vec<u8>, Vec<u8>>;
 
-#[expect(clippy::field_reassign_with_default, reason = "its other fields are the group's")]
 fn head(sequence: u64) -> (Vec<u8>, Option<Vec<u8>>) {
     let mut head = Head::default();
     head.sequence = sequence;
