@@ -31,8 +31,8 @@ pub(crate) fn built(name: &str) -> PathBuf {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();
         let mut cargo = Command::new(env!("CARGO"));
-        // With the examples' dependencies the features are those of the tests: nothing is built twice.
-        cargo.args(["build", "--quiet", "--workspace", "--bins", "--examples"]);
+        // With `--tests` the features are those of the tests: nothing is built twice.
+        cargo.args(["build", "--quiet", "--workspace", "--bins", "--examples", "--tests"]);
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
