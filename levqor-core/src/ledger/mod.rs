@@ -35,7 +35,7 @@ pub use error::{LedgerError, insufficient};
 pub use make::{adjust, capture, expire, grant, hold, purchase, referral, refund, release};
 pub use net::{Net, Tally, adds};
 pub use packs::{Pack, Packs, PacksError};
-pub use settlement::{Posting, Settlement, StepTotal, key_of_settlement};
+pub use settlement::{ActionTotal, Posting, Settlement, key_of_settlement};
 
 /// Slot of the counter that holds what an organization can spend.
 pub const AVAILABLE: &str = "available";

@@ -12,10 +12,10 @@ use crate::time::Timestamp;
 /// Version of the stored form. A reader refuses what is newer.
 const FORMAT: u32 = 1;
 
-/// What one step or action cost in a run, all its iterations together.
+/// What one action cost in a run, all its calls together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StepTotal {
+pub struct ActionTotal {
     /// Successful calls.
     pub calls: u64,
     /// Credits charged for them.
@@ -34,12 +34,9 @@ pub struct Settlement {
     pub pipeline: Option<String>,
     /// Its sums; nothing is open any more.
     pub tally: Tally,
-    /// What each step of the document cost, where that is known.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub steps: BTreeMap<String, StepTotal>,
     /// What each action cost, by `connector/action`: calls that were charged, and their credits.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub actions: BTreeMap<String, StepTotal>,
+    pub actions: BTreeMap<String, ActionTotal>,
     /// When the run ended.
     pub at: Timestamp,
 }
@@ -53,14 +50,7 @@ impl Settlement {
         if tally.open() != 0 {
             return Err(LedgerError::OverHold { held: tally.open(), asked: 0 });
         }
-        Ok(Self {
-            run,
-            pipeline: None,
-            tally,
-            steps: BTreeMap::new(),
-            actions: BTreeMap::new(),
-            at,
-        })
+        Ok(Self { run, pipeline: None, tally, actions: BTreeMap::new(), at })
     }
 
     /// Its record's value.

@@ -160,7 +160,6 @@ fn books_find_what_is_planted() {
             pipeline: None,
             tally,
             actions: Default::default(),
-            steps: BTreeMap::new(),
             at: AT,
         })
     };

@@ -45,7 +45,7 @@ pub struct Plan {
     /// Days that ended runs are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<u32>,
-    /// Credits given each month.
+    /// Credits given each month; of a plan that ends, each 30 days from its beginning.
     #[serde(default)]
     pub monthly_credits: u64,
     /// Days until it ends; the organization is on [`Plan::then`] from that moment on.

@@ -16,6 +16,8 @@ use crate::time::Timestamp;
 const FORMAT: u32 = 1;
 
 const DAY_MS: u64 = 86_400_000;
+/// Days of a month where it is counted from a plan's beginning.
+const MONTH_DAYS: u64 = 30;
 
 /// One organization.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,8 +91,8 @@ impl OrganizationRecord {
         }
     }
 
-    /// The plan's credits of this month, for [`ledger::post`]: once a plan and local month.
-    /// `None` where the plan gives none.
+    /// The plan's credits of this month, for [`ledger::post`]: once a plan and local month, or once
+    /// in 30 days of a plan that ends by itself. `None` where the plan gives none.
     ///
     /// # Errors
     /// [`LedgerError::Amount`] for a plan that [`Plans::check`] refuses.
@@ -103,9 +105,23 @@ impl OrganizationRecord {
         if plan.monthly_credits == 0 {
             return Ok(None);
         }
-        let day = self.zone.day(now);
-        let month = day.get(..7).unwrap_or(&day);
+        let month = self.month(plan, now);
         ledger::grant(&format!("plan/{id}/{month}"), plan.monthly_credits, now).map(Some)
+    }
+
+    /// What the month's credits are known by. A trial over the end of a month is one month, in
+    /// whichever zone: it is named by the month in which it began.
+    fn month(&self, plan: &Plan, now: Timestamp) -> String {
+        let month = |day: String| day.get(..7).unwrap_or(&day).to_owned();
+        if plan.days.is_none() {
+            return month(self.zone.day(now));
+        }
+        let passed = now.since_ms(self.plan_since) / (MONTH_DAYS * DAY_MS);
+        let utc = Zone::utc();
+        match passed {
+            0 => month(utc.day(self.plan_since)),
+            _ => utc.day(self.plan_since.plus_ms(passed * MONTH_DAYS * DAY_MS)),
+        }
     }
 
     /// The record's key.

@@ -1,5 +1,6 @@
 //! Tables of plans and days, and the race for the last run of a day.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
@@ -113,7 +114,11 @@ fn a_trial_ends_and_months_are_granted_once() {
     let november = grant(&record, "2026-11-20T12:00:00Z").unwrap();
     assert_eq!(november.reference.as_deref(), Some("plan/trial/2026-11"));
     assert_eq!(grant(&record, "2026-11-30T23:59:59Z").unwrap().id, november.id);
-    assert_ne!(grant(&record, "2026-12-01T00:00:00Z").unwrap().id, november.id);
+    assert_eq!(grant(&record, "2026-12-04T11:59:59Z").unwrap().id, november.id, "one trial");
+    let december = grant(&record, "2026-12-04T12:00:00Z").unwrap();
+    assert_eq!(december.reference.as_deref(), Some("plan/free/2026-12"));
+    record.zone = zone("Pacific/Kiritimati");
+    assert_eq!(grant(&record, "2026-11-20T12:00:00Z").unwrap().id, november.id, "in any zone");
     "payg".clone_into(&mut record.plan);
     assert_eq!(grant(&record, "2026-11-20T12:00:00Z"), None);
     "gone".clone_into(&mut record.plan);
@@ -123,6 +128,32 @@ fn a_trial_ends_and_months_are_granted_once() {
     let value = record.to_value().unwrap();
     assert_eq!(OrganizationRecord::from_value(&value), Ok(record));
     assert!(OrganizationRecord::from_value(b"{}").is_err());
+}
+
+/// Half a year that ends by itself has six grants, also where two of its months begin in one of
+/// the calendar's; a plan without an end has one a local month.
+#[test]
+fn a_plan_that_ends_is_granted_each_thirty_days() {
+    let half_year = Plan {
+        days: Some(180),
+        then: Some("free".to_owned()),
+        monthly_credits: 7,
+        ..Plan::unlimited("Half a year")
+    };
+    let mut plans = Plans::default();
+    plans.plans.insert("half".to_owned(), half_year);
+    plans.check().unwrap();
+    let begun = at("2026-01-01T00:00:00Z");
+    let record = OrganizationRecord::new("half", begun);
+    let of_day = |record: &OrganizationRecord, day: u64| {
+        let now = begun.plus_ms(day * 86_400_000);
+        record.monthly_grant(&plans, now).unwrap().unwrap().id
+    };
+    let given: BTreeSet<_> = (0..180).map(|day| of_day(&record, day)).collect();
+    assert_eq!(given.len(), 6);
+    let record = OrganizationRecord::new("pro", begun);
+    let given: BTreeSet<_> = (0..181).map(|day| of_day(&record, day)).collect();
+    assert_eq!(given.len(), 6, "January to June");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{RunStatus, Started, WaitFor};
 use crate::error::RunError;
 use crate::ids::{Organization, RunId};
-use crate::ledger::{StepTotal, Tally};
+use crate::ledger::{ActionTotal, Tally};
 use crate::pipeline::{Block, Pipeline, StepKind};
 use crate::time::Timestamp;
 
@@ -42,7 +42,7 @@ pub struct RunState {
     pub(crate) steps_used: u64,
     pub(crate) tally: Tally,
     /// What was charged, by connector and action.
-    pub(crate) spent: BTreeMap<(Arc<str>, Arc<str>), StepTotal>,
+    pub(crate) spent: BTreeMap<(Arc<str>, Arc<str>), ActionTotal>,
 }
 
 /// Called with an active step's address, id, kind and node.
@@ -239,8 +239,8 @@ impl RunState {
 
     /// What was charged so far, by `connector/action`.
     #[must_use]
-    pub fn spent(&self) -> BTreeMap<String, StepTotal> {
-        let named = |((connector, action), total): (&(Arc<str>, Arc<str>), &StepTotal)| {
+    pub fn spent(&self) -> BTreeMap<String, ActionTotal> {
+        let named = |((connector, action), total): (&(Arc<str>, Arc<str>), &ActionTotal)| {
             (format!("{connector}/{action}"), *total)
         };
         self.spent.iter().map(named).collect()

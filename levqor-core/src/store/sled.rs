@@ -19,7 +19,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::group::{GroupStore, Visit, guarded};
-use super::redo::{Absorbed, Base, Redo, unavailable};
+use super::redo::{Absorbed, Base, Redo, sync_names, unavailable};
 use super::{
     Batch, CommitError, Committed, Counter, Key, KeyRange, Record, Snapshot, Store, StoreError,
 };
@@ -156,12 +156,10 @@ impl SledDisk {
         let data = path.join("db");
         let data = OpenOptions::new().read(true).write(true).open(&data);
         let data = data.map_err(|e| unavailable(path, &e))?;
-        // New names in a directory are durable once the directory is.
         data.sync_all().map_err(|e| unavailable(path, &e))?;
-        for dir in [Some(path), path.parent()].into_iter().flatten() {
-            if let Ok(dir) = File::open(dir) {
-                dir.sync_all().map_err(|e| unavailable(path, &e))?;
-            }
+        // The log, which is opened next, makes the names in the directory durable.
+        if let Some(parent) = path.parent() {
+            sync_names(parent)?;
         }
         Ok(Self { tree, data, path: path.to_owned() })
     }

@@ -113,7 +113,7 @@ impl EntryAnswer {
                 actions: BTreeMap::new(),
             }),
             Posting::Settlement(settled) => {
-                let total = |t: ledger::StepTotal| Total { calls: t.calls, credits: t.credits };
+                let total = |t: ledger::ActionTotal| Total { calls: t.calls, credits: t.credits };
                 Some(Self {
                     id: settled.run.to_string(),
                     at,

@@ -184,6 +184,15 @@ fn take_u32(rest: &mut &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(*number))
 }
 
+/// Makes the names in a directory durable: syncing a new file need not. Where a directory cannot be
+/// opened as a file (not on Unix) there is nothing to be done.
+pub(in crate::store) fn sync_names(dir: &Path) -> Result<(), StoreError> {
+    match File::open(dir) {
+        Ok(open) => open.sync_all().map_err(|e| unavailable(dir, &e)),
+        Err(_) => Ok(()),
+    }
+}
+
 /// The error of an operation on a file.
 pub(in crate::store) fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Unavailable(format!("{}: {error}", path.display()))

@@ -38,7 +38,7 @@ use self::witness::Witness;
 use super::StoreError;
 use super::group::{Disk, HEAD_KEY, Head, Visit, Writes, guarded};
 
-pub(super) use self::file::unavailable;
+pub(super) use self::file::{sync_names, unavailable};
 
 /// The map behind the log.
 pub(super) trait Base: fmt::Debug + Send + Sync + 'static {
@@ -115,7 +115,8 @@ struct Log {
 }
 
 impl<B: Base> Redo<B> {
-    /// Opens the log in `dir`, in front of `base`. Nothing is written before the first group.
+    /// Opens the log in `dir`, in front of `base`, and makes the names in it durable. Nothing else
+    /// is written before the first group.
     pub(super) fn open(base: B, dir: &Path) -> Result<Self, StoreError> {
         let witness = Witness::open(dir)?;
         let known = match guarded(|| base.get(HEAD_KEY))? {
@@ -124,6 +125,7 @@ impl<B: Base> Redo<B> {
         };
         let (zero, one) = (dir.join(FILES[0]), dir.join(FILES[1]));
         let (files, groups) = file::open_both(&zero, &one, known)?;
+        sync_names(dir)?;
         let is_full = !groups.is_empty();
         let aside = Arc::new(groups.into_iter().flat_map(recent::owned).collect::<Table>());
         let feed = Feed { aside: is_full.then(|| aside.clone()), ..Feed::default() };
