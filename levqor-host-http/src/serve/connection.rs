@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::Request;
 use hyper::body::Incoming;
@@ -14,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -133,4 +133,41 @@ async fn answer(
     let request: Request = request.map(axum::body::Body::new);
     let response = common.edge.answer(request, link).await;
     outgoing(response, counted, &common.stopping, watched)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    async fn end_of(open: &Open, watched: &Watched) -> Option<Duration> {
+        let begun = Instant::now();
+        let left = left_alone(open, watched);
+        tokio::time::timeout(10 * IDLE_TIME, left).await.ok().map(|()| begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_streams_is_left_alone_after_a_minute() {
+        let (open, watched) = (Open::default(), Watched::default());
+        let took = end_of(&open, &watched).await.unwrap();
+        assert!((IDLE_TIME..IDLE_TIME + 2 * WATCH_EVERY).contains(&took), "{took:?}");
+        open.begin();
+        assert_eq!(end_of(&open, &watched).await, None, "a stream is being answered");
+        open.end();
+        assert!(end_of(&open, &watched).await.is_some());
+    }
+
+    /// A stream whose answer lies there ends the connection; one whose answer is not ready does not.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_ends_the_connection() {
+        let (open, watched, stop) = (Open::default(), Watched::default(), CancellationToken::new());
+        open.begin();
+        let response = axum::response::Response::new(axum::body::Body::from("answer"));
+        let body = outgoing(response, Counted::of(open.clone()), &stop, Some(&watched));
+        let took = end_of(&open, &watched).await.unwrap();
+        assert!((WRITE_STALL..WRITE_STALL + 2 * WATCH_EVERY).contains(&took), "{took:?}");
+        drop(body);
+        assert_eq!(open.count(), 0);
+    }
 }

@@ -19,6 +19,8 @@
 mod chunks;
 mod head;
 mod paced;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

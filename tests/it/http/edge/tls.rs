@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use levqor_host_http::Config;
 use levqor_host_http::config::TlsConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -119,6 +120,54 @@ async fn http_2_over_tls() {
     }
     drop(sender);
     driving.await.unwrap().unwrap();
+}
+
+/// Streams that are opened and reset at once, thousands of them, cost their connection; a client on
+/// another one is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_resets_ends_its_connection() {
+    const GOAWAY: u8 = 7;
+    const ENHANCE_YOUR_CALM: u32 = 11;
+    let (world, roots) = world().await;
+    let address = world.host.address();
+    let mut flood = connect(address, &roots, b"h2").await;
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    frame(&mut bytes, 4, 0, 0, b"");
+    // GET https / of `localhost`, in HPACK.
+    let head = [b"\x82\x87\x84\x41\x09".as_slice(), b"localhost"].concat();
+    for stream in (1..4_000).step_by(2) {
+        frame(&mut bytes, 1, 0x5, stream, &head);
+        frame(&mut bytes, 3, 0, stream, &8_u32.to_be_bytes());
+    }
+    // It may be closed while it is still talking.
+    let _ = flood.write_all(&bytes).await;
+    let mut said = Vec::new();
+    let _ = flood.read_to_end(&mut said).await;
+    let mut rest = said.as_slice();
+    let mut goaway = None;
+    while let Some((head, body)) = rest.split_at_checked(9) {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let Some((body, more)) = body.split_at_checked(length) else { break };
+        if head[3] == GOAWAY {
+            goaway = Some(u32::from_be_bytes(body[4..8].try_into().unwrap()));
+        }
+        rest = more;
+    }
+    assert_eq!(goaway, Some(ENHANCE_YOUR_CALM), "{} bytes came", said.len());
+    let stream = TokioIo::new(connect(address, &roots, b"h2").await);
+    let shaken = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await;
+    let (mut sender, connection) = shaken.unwrap();
+    tokio::spawn(connection);
+    let uri = format!("https://localhost:{}/healthz", address.port());
+    assert_eq!(read(sender.send_request(request(&uri)).await.unwrap()).await.0, 200);
+}
+
+/// Appends an HTTP/2 frame.
+fn frame(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, body: &[u8]) {
+    bytes.extend_from_slice(&(body.len() as u32).to_be_bytes()[1..]);
+    bytes.extend_from_slice(&[kind, flags]);
+    bytes.extend_from_slice(&stream.to_be_bytes());
+    bytes.extend_from_slice(body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
