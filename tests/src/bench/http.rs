@@ -1,17 +1,14 @@
-//! The HTTP host under load: durable intake over kept connections, beside a server that does nothing.
+//! The HTTP host under load: durable intake over kept connections.
 //!
 //! The load generator is here too, and as bare as can be: bytes that were made once, written, and an
-//! answer read to its `Content-Length`. It takes its processor time from the same machine, in both
+//! answer read to its `Content-Length`. It takes its processor time from the same machine, in all
 //! measurements the same; a heavier client would make the two look more alike than they are.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
 use levqor_core::document::{self, Format};
 use levqor_core::ids::{Organization, RunId};
 use levqor_core::ledger;
@@ -19,7 +16,7 @@ use levqor_host_http::config::LimitsConfig;
 use levqor_host_http::{Config, Host};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::load::Failure;
 
@@ -213,35 +210,4 @@ impl Line {
     pub fn body(&self) -> &[u8] {
         &self.read[self.body_at..]
     }
-}
-
-/// A server of the same stack that reads the body and answers one constant.
-///
-/// # Errors
-/// When it cannot listen.
-pub async fn constant() -> Result<SocketAddr, Failure> {
-    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.set_nodelay(true);
-            let service = hyper::service::service_fn(answer_constant);
-            let served = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(served);
-        }
-    });
-    Ok(address)
-}
-
-async fn answer_constant(
-    request: hyper::Request<hyper::body::Incoming>,
-) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    let _ = request.into_body().collect().await;
-    let body = br#"{"id":"run_00000000000000000000000000","status":"queued"}"#;
-    let mut response = hyper::Response::new(Full::new(Bytes::from_static(body)));
-    *response.status_mut() = hyper::StatusCode::ACCEPTED;
-    let json = hyper::header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);
-    Ok(response)
 }

@@ -1,11 +1,11 @@
-//! `bench w1|w2|w3|call|sleepers|start|backup`: what a run, a request, a call, a sleeper, a start of
-//! the host and a backup cost here, one JSON line a figure.
+//! `bench w1|w2|w3|call|sleepers|ledger|start|backup`: what a run, a request, a call, a sleeper, the
+//! ledger, a start of the host and a backup cost here, one JSON line a figure.
 
 use clap::{Parser, ValueEnum};
 use levqor_tests::bench::load::{self, Failure};
 use levqor_tests::bench::output::pss_mib;
 use levqor_tests::bench::stores::Bench;
-use levqor_tests::bench::{Figure, disk, start, stores};
+use levqor_tests::bench::{Figure, disk, ledger, start, stores};
 
 // As the hosts have it.
 #[global_allocator]
@@ -17,12 +17,15 @@ enum What {
     W1,
     /// Runs of three steps, one at a time.
     W2,
-    /// Durable intake over HTTP by 64 kept connections, beside a server that answers a constant.
+    /// Durable intake over HTTP by 64 kept connections, beside servers of the same stack: one that
+    /// answers a constant, one that does no more than parse the body and put it into a file.
     W3,
     /// Calls of a plugin.
     Call,
     /// Runs that sleep, and W1 beside them.
     Sleepers,
+    /// W1 with steps that cost credits beside W1 with steps that are free, in turns.
+    Ledger,
     /// Starts of the HTTP host on an empty store, to its first answer.
     Start,
     /// A backup with its proof, and restoring it.
@@ -82,6 +85,9 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         What::W1 => w1(&bench, arguments.runs.unwrap_or(2_000), arguments.in_flight).await?,
         What::W2 => w2(&bench, arguments.runs.unwrap_or(500)).await?,
         What::Sleepers => sleepers(&bench, arguments.runs.unwrap_or(100_000)).await?,
+        What::Ledger => {
+            ledger::run(&bench, arguments.runs.unwrap_or(2_000), arguments.in_flight).await?;
+        }
         What::W3 | What::Call | What::Start | What::Backup => {}
     }
     bench.remove();
@@ -127,8 +133,9 @@ async fn print_w1(
     runs: usize,
     in_flight: usize,
 ) -> Result<(), Failure> {
-    load::closed_loop(&serving.engine, runs / 10 + 1, in_flight).await?;
-    let (whole, mut times) = load::closed_loop(&serving.engine, runs, in_flight).await?;
+    let pipeline = load::compile(&serving.engine, load::three_steps("inc")).await?;
+    load::closed_loop(&serving.engine, &pipeline, runs / 10 + 1, in_flight).await?;
+    let (whole, mut times) = load::closed_loop(&serving.engine, &pipeline, runs, in_flight).await?;
     let runs_s = (runs as f64 / whole.as_secs_f64()).round();
     Figure::new(name, &bench.kind)
         .with("runs", runs)
@@ -143,8 +150,9 @@ async fn print_w1(
 
 async fn w2(bench: &Bench, runs: usize) -> Result<(), Failure> {
     let serving = load::serve(bench.store.clone()).await?;
-    load::closed_loop(&serving.engine, runs / 10 + 1, 1).await?;
-    let (_, mut times) = load::closed_loop(&serving.engine, runs, 1).await?;
+    let pipeline = load::compile(&serving.engine, load::three_steps("inc")).await?;
+    load::closed_loop(&serving.engine, &pipeline, runs / 10 + 1, 1).await?;
+    let (_, mut times) = load::closed_loop(&serving.engine, &pipeline, runs, 1).await?;
     Figure::new("w2", &bench.kind).with("runs", runs).percentiles("ms", &mut times).print();
     serving.stop().await;
     Ok(())
@@ -174,7 +182,7 @@ async fn w3(_: &Arguments) -> Result<(), Failure> {
 /// Bodies of 1 KiB to a stored pipeline of three steps, whose runs are driven meanwhile.
 #[cfg(feature = "plugins")]
 async fn w3(arguments: &Arguments) -> Result<(), Failure> {
-    use levqor_tests::bench::http;
+    use levqor_tests::bench::{bare, http};
 
     let folder = tempfile::tempdir()?;
     let store = if arguments.store == "sled:" { "" } else { arguments.store.as_str() };
@@ -189,11 +197,15 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
         intake.ended(&loaded.last).await?;
     }
     let drained = begun.elapsed();
-    let constant = http::constant().await?;
-    http::closed_loop(constant, &request, requests / 10, connections, 202).await?;
-    let bare = http::closed_loop(constant, &request, requests, connections, 202).await?;
     let per_second = |whole: std::time::Duration| (requests as f64 / whole.as_secs_f64()).round();
-    let (req_s, constant_req_s) = (per_second(loaded.whole), per_second(bare.whole));
+    let mut beside = Vec::new();
+    for address in [bare::constant().await?, bare::durable(folder.path()).await?] {
+        http::closed_loop(address, &request, requests / 10, connections, 202).await?;
+        let bare = http::closed_loop(address, &request, requests, connections, 202).await?;
+        beside.push(per_second(bare.whole));
+    }
+    let (req_s, constant_req_s, durable_req_s) = (per_second(loaded.whole), beside[0], beside[1]);
+    let share = |of: f64| (req_s / of * 1_000.0).round() / 1_000.0;
     Figure::new("w3", if store.is_empty() { "sled" } else { store })
         .with("requests", requests)
         .with("connections", connections)
@@ -201,7 +213,9 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
         .with("req_s", req_s)
         .percentiles("ms", &mut loaded.times)
         .with("constant_req_s", constant_req_s)
-        .with("of_constant", (req_s / constant_req_s * 1_000.0).round() / 1_000.0)
+        .with("of_constant", share(constant_req_s))
+        .with("durable_req_s", durable_req_s)
+        .with("of_durable", share(durable_req_s))
         .with("last_run_ended_ms", (drained.as_secs_f64() * 1e3).round())
         .with("pss_mib", pss_mib())
         .print();
@@ -226,61 +240,7 @@ async fn call(_: &Arguments) -> Result<(), Failure> {
     Err("this build has no plugin host: build it with the feature `plugins`".into())
 }
 
-/// Calls of `echo/say` with about 1 KiB of JSON, a fresh instance each: one at a time, then by 64
-/// tasks.
 #[cfg(feature = "plugins")]
 async fn call(arguments: &Arguments) -> Result<(), Failure> {
-    use std::sync::Arc;
-    use std::time::Instant;
-
-    use levqor_connectors::registry::Registry;
-    use levqor_core::{Call, Connector, Organization, Outcome};
-
-    async fn one(echo: Arc<dyn Connector>, input: Arc<serde_json::Value>) -> Result<(), Failure> {
-        match echo.run_task(Call::new(&Organization::local(), "say", &input)).await {
-            Outcome::Done { .. } => Ok(()),
-            other => Err(format!("the call failed: {other:?}").into()),
-        }
-    }
-
-    let registry = Registry::builder().test_doubles().build().await?;
-    let catalog = levqor_core::Catalog::new();
-    registry.register(&catalog)?;
-    let echo = catalog.get("echo").ok_or("no echo")?;
-    let items: Vec<_> = (0..12)
-        .map(|n| serde_json::json!({"id": n, "name": format!("item number {n}"), "price": 9.5}))
-        .collect();
-    let note = "x".repeat(400);
-    let input = Arc::new(serde_json::json!({"order": "ord_123", "items": items, "note": note}));
-    let runs = arguments.runs.unwrap_or(20_000);
-    for _ in 0..1_000 {
-        one(echo.clone(), input.clone()).await?;
-    }
-    let mut times = Vec::with_capacity(runs);
-    for _ in 0..runs {
-        let begun = Instant::now();
-        one(echo.clone(), input.clone()).await?;
-        times.push(begun.elapsed());
-    }
-    let begun = Instant::now();
-    let mut callers = tokio::task::JoinSet::new();
-    for _ in 0..64 {
-        let (echo, input) = (echo.clone(), input.clone());
-        callers.spawn(async move {
-            for _ in 0..runs / 64 {
-                one(echo.clone(), input.clone()).await?;
-            }
-            Ok::<(), Failure>(())
-        });
-    }
-    while let Some(ended) = callers.join_next().await {
-        ended??;
-    }
-    let calls_s = ((runs / 64 * 64) as f64 / begun.elapsed().as_secs_f64()).round();
-    Figure::new("call", "none")
-        .with("runs", runs)
-        .percentiles("us", &mut times)
-        .with("calls_s", calls_s)
-        .print();
-    Ok(())
+    levqor_tests::bench::calls::run(arguments.runs.unwrap_or(20_000)).await
 }
