@@ -264,7 +264,7 @@ impl Inner {
         }
         let mut range = crate::store::Key::of(crate::store::Table::Live).prefix();
         loop {
-            let page = self.store.scan(&range, super::OPEN_PAGE).await?;
+            let page = self.store.scan(&range, super::open::OPEN_PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             range = range.after(&last.clone());
             for (key, record) in &page {
@@ -292,7 +292,7 @@ impl Inner {
             inside.sort_unstable_by_key(|(_, run, _)| *run);
             inside
         };
-        for part in inside.chunks(super::OPEN_PAGE as usize) {
+        for part in inside.chunks(super::open::OPEN_PAGE as usize) {
             let keys: Vec<_> = part.iter().map(|(_, _, done)| done.clone()).collect();
             let found = self.store.get(&keys).await?;
             let mut hot = self.hot.lock();
