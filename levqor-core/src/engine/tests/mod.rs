@@ -17,6 +17,7 @@ use crate::document::{Format, Parsed};
 use crate::error::{ErrorKind, RunError};
 use crate::pipeline::Pipeline;
 use crate::run::Event;
+use crate::store::Table;
 use crate::store::memory::MemoryStore;
 use crate::testing::{ManualClock, SeededIds};
 use crate::time::Timestamp;
