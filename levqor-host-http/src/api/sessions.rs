@@ -34,11 +34,14 @@ const ORGANIZATIONS_MAX: u32 = 100;
 const CLEAR: HeaderName = HeaderName::from_static("clear-site-data");
 /// What a link shows when it is opened. It says nothing about the link.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
-<title>Sign in to Levqor</title></head><body><h1>Sign in to Levqor</h1>\
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+<meta name=\"color-scheme\" content=\"light dark\"><title>Sign in to Levqor</title>\
+<link rel=\"stylesheet\" href=\"/docs/api.css\"></head><body><header class=\"top\">\
+<p class=\"name\">Levqor <span class=\"quiet\">sign in</span></p></header>\
+<main><h1>Sign in to Levqor</h1>\
 <p>Opening this page has used nothing up. The code is the part of the address after #: a sign-in \
 page or a program sends it to <code>POST /auth/session</code> as <code>token</code>.</p>\
-</body></html>\n";
+</main></body></html>\n";
 
 pub(super) fn routes() -> Vec<Route> {
     let new = |method, path, id| Route::new(method, path, id, Tag::People);
