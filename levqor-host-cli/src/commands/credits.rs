@@ -67,7 +67,7 @@ fn row(posting: &Posting) -> Value {
             "at": run.at.to_string(), "cause": "run", "run": run.run,
             "credits": -i64::try_from(run.tally.captured).unwrap_or(i64::MAX),
             "for": format!("{} {}", run.pipeline.as_deref().unwrap_or_default(), run.run),
-            "steps": run.steps.iter().map(|(step, total)| (step.clone(), total.credits))
+            "actions": run.actions.iter().map(|(action, total)| (action.clone(), total.credits))
                 .collect::<BTreeMap<_, _>>(),
         }),
         _ => Value::Null,
