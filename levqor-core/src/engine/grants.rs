@@ -61,12 +61,13 @@ impl Inner {
         if record.suspended.is_some() {
             return Ok(0);
         }
-        let entry = record.monthly_grant(&self.options.plans, now);
-        let Some(entry) = entry.map_err(|e| codec::corrupt(e.to_string()))? else { return Ok(0) };
-        let reference = entry.reference.clone().unwrap_or_default();
+        let month = record.monthly_credits(&self.options.plans, now);
+        let Some((reference, credits)) = month else { return Ok(0) };
         if self.granted.lock().get(organization) == Some(&reference) {
             return Ok(0);
         }
+        let entry = ledger::grant(&reference, credits, now);
+        let entry = entry.map_err(|e| codec::corrupt(e.to_string()))?;
         let given = match ledger::post(&*self.store, organization, &entry).await {
             Ok(Posted::Now { .. }) => entry.credits,
             // The plan's amount was changed since: the month has its credits already.

@@ -101,12 +101,15 @@ impl OrganizationRecord {
         plans: &Plans,
         now: Timestamp,
     ) -> Result<Option<Entry>, LedgerError> {
-        let Some((id, plan)) = self.plan_now(plans, now) else { return Ok(None) };
-        if plan.monthly_credits == 0 {
-            return Ok(None);
-        }
-        let month = self.month(plan, now);
-        ledger::grant(&format!("plan/{id}/{month}"), plan.monthly_credits, now).map(Some)
+        let Some((reference, credits)) = self.monthly_credits(plans, now) else { return Ok(None) };
+        ledger::grant(&reference, credits, now).map(Some)
+    }
+
+    /// The same without the entry's id: its reference, and how many.
+    pub(crate) fn monthly_credits(&self, plans: &Plans, now: Timestamp) -> Option<(String, u64)> {
+        let (id, plan) = self.plan_now(plans, now)?;
+        let gives = plan.monthly_credits > 0;
+        gives.then(|| (format!("plan/{id}/{}", self.month(plan, now)), plan.monthly_credits))
     }
 
     /// What the month's credits are known by. A trial over the end of a month is one month, in

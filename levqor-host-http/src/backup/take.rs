@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use levqor_core::store::{Store, backup};
 use levqor_core::time::Clock;
 use sha2::{Digest as _, Sha256};
@@ -141,8 +142,7 @@ fn digest(path: &Path) -> io::Result<(u64, String)> {
         hash.update(&buffer[..count]);
         length += count as u64;
     }
-    let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((length, hex))
+    Ok((length, HEXLOWER.encode(&hash.finalize())))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
@@ -71,12 +72,7 @@ impl SecretDigest {
     /// The digest of a secret's text.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        use fmt::Write as _;
-        let mut hex = String::with_capacity(64);
-        for byte in Sha256::digest(text.as_bytes()) {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        Self(hex)
+        Self(HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
     }
 
     /// Whether `text` is the secret; takes the same time whatever differs.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use levqor_core::ids::Organization;
 use levqor_core::store::CommitError;
 use levqor_core::time::Timestamp;
@@ -153,18 +154,13 @@ fn unquoted(text: &str) -> Option<String> {
 }
 
 fn hex(parts: &[&[u8]]) -> String {
-    use std::fmt::Write as _;
     let mut hash = Sha256::new();
     for part in parts {
         // With its length: no two lists of parts are the same bytes.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    let mut text = String::with_capacity(64);
-    for byte in hash.finalize() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    HEXLOWER.encode(&hash.finalize())
 }
 
 impl Answered {

@@ -1,6 +1,7 @@
 //! Entity tags: a representation's digest, and what `If-Match` says about it.
 
 use axum::http::{HeaderMap, StatusCode, header};
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -11,13 +12,8 @@ const TAG_BYTES: usize = 16;
 
 /// The tag of what is answered, without quotes: the same for the same JSON.
 pub(crate) fn of(value: &impl Serialize) -> String {
-    use std::fmt::Write as _;
     let bytes = serde_json::to_vec(value).unwrap_or_default();
-    let mut tag = String::with_capacity(TAG_BYTES * 2);
-    for byte in Sha256::digest(&bytes).iter().take(TAG_BYTES) {
-        let _ = write!(tag, "{byte:02x}");
-    }
-    tag
+    HEXLOWER.encode(&Sha256::digest(&bytes)[..TAG_BYTES])
 }
 
 /// Whether a change that names a version may be made of the one with this tag.

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::{Answer, Payload};
@@ -22,9 +23,9 @@ pub(crate) struct Fixed {
 impl Fixed {
     /// These bytes; their version is computed here, so make it once.
     pub(crate) fn new(media: &'static str, bytes: Bytes) -> Self {
-        let digest = Sha256::digest(&bytes);
-        let digits = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Self { media, bytes, version: digits[..VERSION_DIGITS].to_owned() }
+        let mut version = HEXLOWER.encode(&Sha256::digest(&bytes));
+        version.truncate(VERSION_DIGITS);
+        Self { media, bytes, version }
     }
 
     /// The bytes, or 304 for who has them.

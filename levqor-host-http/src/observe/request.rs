@@ -29,6 +29,8 @@ pub(crate) struct Seen {
     begun: Instant,
     method: &'static str,
     trace: Trace,
+    /// The trace as it goes on.
+    traceparent: Option<HeaderValue>,
     span: Span,
 }
 
@@ -37,12 +39,13 @@ impl Seen {
     pub(crate) fn arrives(app: &App, request: &mut Request, request_id: &str) -> Self {
         let headers = request.headers_mut();
         let trace = Trace::below(headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()));
-        if let Ok(value) = HeaderValue::from_str(&trace.traceparent()) {
-            headers.insert(TRACEPARENT, value);
+        let traceparent = HeaderValue::from_str(&trace.traceparent()).ok();
+        if let Some(value) = &traceparent {
+            headers.insert(TRACEPARENT, value.clone());
         }
         let span = tracing::info_span!("request", request_id, trace = &*trace.trace);
         let method = method(request.method());
-        Self { app: app.clone(), begun: Instant::now(), method, trace, span }
+        Self { app: app.clone(), begun: Instant::now(), method, trace, traceparent, span }
     }
 
     /// What is logged on the way carries the request's id.
@@ -62,7 +65,7 @@ impl Seen {
         self.span.in_scope(|| {
             tracing::info!(target: "levqor::request", route, method = self.method, status, ms, "answered");
         });
-        if let Ok(value) = HeaderValue::from_str(&self.trace.traceparent()) {
+        if let Some(value) = self.traceparent {
             response.headers_mut().insert(TRACEPARENT, value);
         }
     }

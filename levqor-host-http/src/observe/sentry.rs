@@ -6,6 +6,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use levqor_connectors::egress::{Egress, Method, Policy, Request};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
@@ -85,7 +86,7 @@ fn request(dsn: &Dsn, report: &Map<String, Value>) -> Request {
 }
 
 fn envelope(report: &Map<String, Value>) -> Vec<u8> {
-    let id: String = Random::bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = HEXLOWER.encode(&Random::bytes::<16>());
     let extra: Map<String, Value> = report
         .iter()
         .filter(|(name, _)| !OWN.contains(&name.as_str()))

@@ -1,5 +1,7 @@
 //! W3C trace context: which trace a request belongs to, and its own place in it.
 
+use data_encoding::HEXLOWER;
+
 use crate::caller::secret::Random;
 
 /// A place in a trace.
@@ -26,7 +28,7 @@ impl Trace {
                 flags: flags.to_owned(),
             },
             None => {
-                let (trace, flags) = (hex(&Random::bytes::<16>()), "00".to_owned());
+                let (trace, flags) = (HEXLOWER.encode(&Random::bytes::<16>()), "00".to_owned());
                 Self { trace, span, parent: None, flags }
             }
         }
@@ -40,7 +42,7 @@ impl Trace {
 
 /// A new span's id.
 pub(super) fn random_span() -> String {
-    hex(&Random::bytes::<8>())
+    HEXLOWER.encode(&Random::bytes::<8>())
 }
 
 /// Trace, span and flags.
@@ -60,14 +62,6 @@ pub(super) fn read(text: &str) -> Option<(&str, &str, &str)> {
         && trace.bytes().any(|b| b != b'0')
         && span.bytes().any(|b| b != b'0');
     good.then_some((trace, span, flags))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ const ALWAYS: [(&str, &str); 9] = [
     ("x-dns-prefetch-control", "off"),
 ];
 
+/// Room for those that depend on the answer: policy, transport, cache, `Vary`, reports.
+const MORE: usize = 5;
+
 /// On no answer: what they tell helps nobody but an attacker, or is long obsolete.
 const NEVER: [&str; 8] = [
     "server",
@@ -64,6 +67,8 @@ pub(super) fn put(response: &mut Response, way: Way) {
     let is_page = media.is_some_and(|media| media.as_bytes().starts_with(b"text/html"));
     let nonce = response.extensions().get::<Nonce>().cloned();
     let headers = response.headers_mut();
+    // At once, not by doubling.
+    headers.reserve(ALWAYS.len() + MORE);
     for name in NEVER {
         headers.remove(name);
     }
@@ -107,6 +112,11 @@ fn page_policy(nonce: Option<&Nonce>, way: Way) -> String {
 
 /// An answer depends on who asks, beside what its handler said.
 fn vary(headers: &mut HeaderMap) {
+    let plain = HeaderValue::from_static("Authorization");
+    if !headers.contains_key(header::VARY) {
+        headers.insert(header::VARY, plain);
+        return;
+    }
     let said: Vec<String> = headers
         .get_all(header::VARY)
         .into_iter()
@@ -115,7 +125,6 @@ fn vary(headers: &mut HeaderMap) {
         .collect();
     let all = std::iter::once("Authorization".to_owned()).chain(said);
     let all = all.collect::<Vec<_>>().join(", ");
-    let plain = HeaderValue::from_static("Authorization");
     headers.insert(header::VARY, HeaderValue::from_str(&all).unwrap_or(plain));
 }
 

@@ -66,10 +66,12 @@ pub(super) fn concurrency_of(
 ) -> Result<Option<(Arc<str>, u32)>, Error> {
     let Some(rule) = &start.pipeline.concurrency else {
         // A schedule that queues behind its own last run.
-        let queues = start.overlap == Some(Overlap::Queue);
+        if start.overlap != Some(Overlap::Queue) {
+            return Ok(None);
+        }
         let name = start.principal.as_deref().unwrap_or_default();
         let key = format!("{}/{}/{name}", start.organization, start.pipeline.name);
-        return Ok(queues.then(|| (key.into(), 1)));
+        return Ok(Some((key.into(), 1)));
     };
     let Some(level) = Level::root(state, 0, now) else { return Ok(None) };
     let key = rule.key.render(&level).map_err(|e| {
