@@ -1,7 +1,10 @@
-//! The same component with nothing but wasmtime around it.
+//! The same component with nothing but wasmtime around it: the pool and the settings that make it
+//! fast are the host's, the limits are not there.
 
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 mod generated {
@@ -14,6 +17,10 @@ mod generated {
 }
 
 use generated::levqor::connector::{clock, http, log, secrets, state, types};
+
+/// As the host's pool keeps it, with and without a kernel that knows which pages were written.
+const KEPT_BYTES: usize = 64 << 10;
+const KEPT_SCANNED_BYTES: usize = 512 << 10;
 
 struct State {
     wasi: WasiCtx,
@@ -93,6 +100,8 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) fn new() -> wasmtime::Result<Self> {
+        let scans = PoolingAllocationConfig::is_pagemap_scan_available();
+        let keep_bytes = if scans { KEPT_SCANNED_BYTES } else { KEPT_BYTES };
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(1000)
             .total_core_instances(4000)
@@ -100,8 +109,9 @@ impl Bare {
             .total_tables(6000)
             .total_stacks(1000)
             .max_memory_size(64 << 20)
-            .linear_memory_keep_resident(64 << 10)
+            .linear_memory_keep_resident(keep_bytes)
             .table_keep_resident(4096)
+            .pagemap_scan(if scans { Enabled::Yes } else { Enabled::No })
             .max_component_instance_size(8 << 20)
             .max_core_instance_size(8 << 20)
             .table_elements(60_000)
@@ -109,6 +119,7 @@ impl Bare {
             .max_memories_per_component(8)
             .max_core_instances_per_component(64);
         let mut config = Config::new();
+        config.concurrency_support(false).wasm_memory64(false);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
