@@ -82,6 +82,8 @@ async fn http_1_1_over_tls() {
     for (name, status) in [(name.as_str(), 200), ("evil.example", 421), (name.as_str(), 200)] {
         let mut request = request("/healthz");
         request.headers_mut().insert("host", name.parse().unwrap());
+        // The answer may be read before the connection knows that it is free again.
+        sender.ready().await.unwrap();
         let (got, hsts, _) = read(sender.send_request(request).await.unwrap()).await;
         assert_eq!((got, hsts.as_str()), (status, HSTS));
     }
