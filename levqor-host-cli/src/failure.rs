@@ -82,7 +82,14 @@ impl From<Error> for Failure {
             ),
             _ => None,
         };
-        let failure = Self::new(exit, error.code().to_owned(), error.to_string());
+        // A run's error ends with its code where it stands alone; here the code comes behind.
+        let message = match &error {
+            Error::Refused(refused) | Error::Quota { error: refused, .. } => {
+                refused.message.clone()
+            }
+            other => other.to_string(),
+        };
+        let failure = Self::new(exit, error.code().to_owned(), message);
         match help {
             Some(help) => failure.help(help),
             None => failure,
@@ -105,5 +112,20 @@ impl From<CommitError> for Failure {
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         Self::new(Exit::Refused, error.code(), error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_core::error::{ErrorKind, RunError};
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_said_once() {
+        let refused = RunError::new(ErrorKind::Conflict, "run.ended", "the run has ended");
+        let failure = Failure::from(Error::Refused(refused));
+        assert_eq!((failure.message.as_str(), &*failure.code), ("the run has ended", "run.ended"));
+        assert_eq!(failure.exit, Exit::Refused);
     }
 }
