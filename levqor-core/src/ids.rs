@@ -3,9 +3,12 @@
 //! Run ids are UUIDv7 in 26 characters of base 32 (`run_…`): they sort by time, so a list by id is
 //! a list by age. Nothing here reads a clock or a random source: [`IdSource`] is the port.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -206,14 +209,37 @@ pub trait IdSource: fmt::Debug + Send + Sync + 'static {
     fn random(&self) -> u64;
 }
 
-/// Ids from the operating system's random source.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemIds;
+/// Ids from the operating system's random source. Those of one millisecond count up (RFC 9562
+/// §6.2, method 1), so a list by id shows runs in the order in which they were started.
+#[derive(Debug, Default)]
+pub struct SystemIds {
+    /// The newest millisecond seen, above [`COUNT_BITS`] of count within it.
+    newest: AtomicU64,
+}
+
+/// Bits between version and variant: 4,096 ids of one millisecond are in order.
+const COUNT_BITS: u32 = 12;
+
+impl SystemIds {
+    /// The number of this id within its millisecond. Random where there is none to give: the
+    /// count is full, or the clock was set back. An id never borrows another millisecond.
+    fn count(&self, ms: u64) -> u64 {
+        let next = |newest: u64| match ms.cmp(&(newest >> COUNT_BITS)) {
+            Ordering::Greater => Some(ms << COUNT_BITS),
+            Ordering::Equal => Some(newest + 1).filter(|n| n >> COUNT_BITS == ms),
+            Ordering::Less => None,
+        };
+        match self.newest.fetch_update(Relaxed, Relaxed, next) {
+            Ok(newest) => next(newest).unwrap_or_default(),
+            Err(_) => self.random(),
+        }
+    }
+}
 
 impl IdSource for SystemIds {
     fn run_id(&self, now: Timestamp) -> RunId {
         let ms = u64::try_from(now.0).unwrap_or(0);
-        let low = (u128::from(self.random()) << 64) | u128::from(self.random());
+        let low = (u128::from(self.count(ms)) << 64) | u128::from(self.random());
         RunId(v7_bits(ms, low))
     }
 
@@ -255,8 +281,8 @@ impl Pool {
 
 /// No entropy: a counter keeps ids unique within the process.
 fn unlucky() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Relaxed)
 }
 
 /// The layout of UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then version, variant, random.
@@ -273,13 +299,29 @@ mod tests {
 
     #[test]
     fn run_ids_read_back_and_sort_by_time() {
-        let early = SystemIds.run_id(Timestamp(1_000));
-        let late = SystemIds.run_id(Timestamp(2_000));
+        let ids = SystemIds::default();
+        let early = ids.run_id(Timestamp(1_000));
+        let late = ids.run_id(Timestamp(2_000));
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(early.to_string().parse::<RunId>(), Ok(early));
         for bad in ["", "run_", "run_zzzzzzzzzzzzzzzzzzzzzzzzzz", "run_0000000000000000000000000!"]
         {
             assert!(bad.parse::<RunId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn ids_of_one_millisecond_stand_in_the_order_of_their_making() {
+        let ids = SystemIds::default();
+        let at = |ms: i64| ids.run_id(Timestamp(ms));
+        let ms = |id: RunId| id.as_u128() >> 80;
+        let made: Vec<RunId> = (0..4_096).map(|i| at(7 + i / 4_000)).collect();
+        assert!(made.is_sorted_by(|a, b| a < b));
+        let more: Vec<RunId> = (0..5_000).map(|_| at(9)).collect();
+        assert!(more[..4_096].is_sorted_by(|a, b| a < b));
+        // A full count and a clock that was set back cost the order, not the time.
+        assert!(more.iter().all(|id| ms(*id) == 9));
+        assert_eq!((ms(at(3)), ms(at(3)), ms(at(9)), ms(at(10))), (3, 3, 9, 10));
+        assert!(at(10) < at(10));
     }
 }

@@ -167,7 +167,7 @@ impl Engine {
             own: None,
             outbox: None,
         };
-        let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds::default()));
         Builder { store, catalog, clock, ids, options, observer: None }
     }
 }
