@@ -20,7 +20,7 @@ pub mod memory;
 mod group;
 #[cfg(feature = "redb")]
 pub mod redb;
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "sled", feature = "redb"))]
 mod redo;
 #[cfg(feature = "sled")]
 pub mod sled;

@@ -1,10 +1,11 @@
 //! [`RedbStore`]: the maintained embedded alternative, one file on a local file system.
 //!
-//! redb syncs by itself and commits atomically, so there is little to add: the group writer, and
-//! the same record layout as every backend with one. It is *not* shared by two processes.
+//! redb commits atomically and syncs by itself, at a price of two syncs and many pages: groups
+//! become durable in the redo log beside it, and redb gets many of them in one commit. The record
+//! layout is that of every backend with a group writer. It is *not* shared by two processes.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -12,7 +13,8 @@ use bytes::Bytes;
 use redb::{Database, Durability, ReadableDatabase, TableDefinition, TableError};
 use tokio::sync::watch;
 
-use super::group::{Disk, GroupStore, Visit, Writes, guarded};
+use super::group::{GroupStore, Visit, guarded};
+use super::redo::{Absorbed, Base, Redo, directory_of, reserve, sync_names, unavailable};
 use super::{
     Batch, CommitError, Committed, Counter, Key, KeyRange, Record, Snapshot, Store, StoreError,
 };
@@ -34,10 +36,11 @@ impl Default for RedbOptions {
     }
 }
 
-/// A store in a file. Clones share it; the file's lock is released with the last one.
+/// A store in a file, and its redo log in files beside it (`FILE.redo.0`, `FILE.redo.1`,
+/// `FILE.last`). Clones share it; the file's lock is released with the last one.
 #[derive(Clone)]
 pub struct RedbStore {
-    inner: GroupStore<RedbDisk>,
+    inner: GroupStore<Redo<RedbDisk>>,
 }
 
 impl RedbStore {
@@ -55,7 +58,9 @@ impl RedbStore {
     /// # Errors
     /// As [`RedbStore::open`].
     pub fn open_with(path: impl AsRef<Path>, options: RedbOptions) -> Result<Self, StoreError> {
-        let disk = RedbDisk::open(path.as_ref(), options.cache_bytes)?;
+        let path = path.as_ref();
+        let map = RedbDisk::open(path, options.cache_bytes)?;
+        let disk = Redo::open(map, path)?;
         Ok(Self { inner: GroupStore::open(disk, options.scrub, "levqor-redb")? })
     }
 
@@ -105,23 +110,21 @@ type OpenTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 struct RedbDisk {
     database: Database,
+    /// redb's file, to set room aside behind its end.
+    file: File,
     path: PathBuf,
 }
 
 impl RedbDisk {
     fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
-        let unavailable =
-            |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", path.display()));
         if path.is_dir() {
             let path = path.display();
             return Err(StoreError::Unavailable(format!(
                 "{path} is a folder, redb keeps one file: say `{path}/store.redb`"
             )));
         }
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        if let Some(dir) = dir {
-            std::fs::create_dir_all(dir).map_err(unavailable)?;
-        }
+        let dir = directory_of(path);
+        std::fs::create_dir_all(dir).map_err(|e| unavailable(dir, &e))?;
         let mut builder = Database::builder();
         builder.set_cache_size(cache_bytes);
         let database = guarded(|| match builder.create(path) {
@@ -131,11 +134,10 @@ impl RedbDisk {
             ) => Err(StoreError::Locked(path.display().to_string())),
             done => done.map_err(from_redb),
         })?;
-        // A new name in a directory is durable once the directory is.
-        if let Ok(dir) = File::open(dir.unwrap_or(Path::new("."))) {
-            dir.sync_all().map_err(unavailable)?;
-        }
-        Ok(Self { database, path: path.to_owned() })
+        // The log, which is opened next, makes the names in the directory durable.
+        sync_names(directory_of(dir))?;
+        let file = OpenOptions::new().write(true).open(path).map_err(|e| unavailable(path, &e))?;
+        Ok(Self { database, file, path: path.to_owned() })
     }
 
     /// The table at one moment; `None` before the first group.
@@ -149,13 +151,11 @@ impl RedbDisk {
     }
 }
 
-impl Disk for RedbDisk {
-    type Raw = Bytes;
-
+impl Base for RedbDisk {
     // redb keeps any value; pieces bound what a change of a long one rewrites.
     const PIECE_BYTES_MAX: usize = 1024 * 1024;
 
-    fn get(&self, key: &[u8]) -> Result<Option<Self::Raw>, StoreError> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         guarded(|| {
             let Some(table) = self.table()? else { return Ok(None) };
             let found = table.get(key).map_err(from_redb)?;
@@ -163,7 +163,7 @@ impl Disk for RedbDisk {
         })
     }
 
-    fn range(&self, start: &[u8], visit: &mut Visit<'_, Self::Raw>) -> Result<(), StoreError> {
+    fn range(&self, start: &[u8], visit: &mut Visit<'_, Bytes>) -> Result<(), StoreError> {
         let Some(table) = guarded(|| self.table())? else { return Ok(()) };
         let mut records = guarded(|| table.range(start..).map_err(from_redb))?;
         while let Some(next) = guarded(|| records.next().transpose().map_err(from_redb))? {
@@ -175,15 +175,19 @@ impl Disk for RedbDisk {
         Ok(())
     }
 
-    fn apply(&self, writes: Writes, _: u64) -> Result<(), StoreError> {
+    fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
+        reserve(&self.file, bytes).map_err(|e| unavailable(&self.path, &e))
+    }
+
+    fn absorb(&self, writes: &mut Absorbed<'_>) -> Result<(), StoreError> {
         let mut writing = self.database.begin_write().map_err(from_redb)?;
         writing.set_durability(Durability::Immediate).map_err(from_redb)?;
         {
             let mut table = writing.open_table(TABLE).map_err(from_redb)?;
-            for (key, value) in &writes {
+            for (key, value) in writes {
                 match value {
-                    Some(value) => table.insert(&key[..], &value[..]).map_err(from_redb)?,
-                    None => table.remove(&key[..]).map_err(from_redb)?,
+                    Some(value) => table.insert(key, &value[..]).map_err(from_redb)?,
+                    None => table.remove(key).map_err(from_redb)?,
                 };
             }
         }
@@ -213,41 +217,4 @@ fn from_redb(error: impl Into<redb::Error>) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Table, Value, conformance};
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn conforms() {
-        let dirs = tempfile::tempdir().unwrap();
-        let next = std::sync::atomic::AtomicU64::new(0);
-        let fresh = async || {
-            let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            RedbStore::open(dirs.path().join(n.to_string())).unwrap()
-        };
-        conformance::all(fresh).await.unwrap();
-        let same = dirs.path().join("same");
-        conformance::durable(async || RedbStore::open(&same).unwrap()).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_second_handle_and_another_file_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a/b/store");
-        let store = RedbStore::open(&path).unwrap();
-        let mut batch = Batch::new("acme");
-        batch.insert(Key::of(Table::Live).number(1), Value::from("x"));
-        store.commit(batch).await.unwrap();
-        let second = RedbStore::open(&path).unwrap_err();
-        assert_eq!(second.code(), "store.locked", "{second}");
-        drop(store);
-        RedbStore::open(&path).unwrap();
-        let refused = RedbStore::open(dir.path()).unwrap_err();
-        assert_eq!(refused.code(), "store.unavailable");
-        assert!(refused.to_string().contains("/store.redb`"), "{refused}");
-        let other = dir.path().join("other");
-        std::fs::write(&other, vec![7; 10_000]).unwrap();
-        let refused = RedbStore::open(&other).unwrap_err();
-        assert!(["store.corrupt", "store.format"].contains(&refused.code()), "{refused}");
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::group::{GroupStore, Visit, guarded};
-use super::redo::{Absorbed, Base, Redo, sync_names, unavailable};
+use super::redo::{Absorbed, Base, Redo, reserve, sync_names, unavailable};
 use super::{
     Batch, CommitError, Committed, Counter, Key, KeyRange, Record, Snapshot, Store, StoreError,
 };
@@ -85,7 +85,7 @@ impl SledStore {
         let path = path.as_ref();
         let map = SledDisk::open(path, options.cache_bytes)?;
         #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "set by a test only"))]
-        let mut disk = Redo::open(map, path)?;
+        let mut disk = Redo::open(map, &path.join("levqor"))?;
         #[cfg(feature = "testing")]
         {
             disk.unflushed = options.unflushed;
@@ -225,24 +225,6 @@ impl fmt::Debug for SledDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SledStore").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-/// Room behind the end of a file, which keeps its length.
-#[cfg(target_os = "linux")]
-fn reserve(file: &File, bytes: u64) -> std::io::Result<()> {
-    use rustix::fs::FallocateFlags;
-    use rustix::io::Errno;
-    let length = file.metadata()?.len();
-    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, length, bytes) {
-        // There the map meets a full disk itself.
-        Err(Errno::OPNOTSUPP) | Ok(()) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn reserve(_: &File, _: u64) -> std::io::Result<()> {
-    Ok(())
 }
 
 fn from_sled(error: sled::Error) -> StoreError {

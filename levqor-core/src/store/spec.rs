@@ -24,14 +24,14 @@ use super::{Store, StoreError};
 pub enum StoreSpec {
     /// The embedded default, in a folder.
     Sled(PathBuf),
-    /// The embedded alternative, in a folder.
+    /// The embedded alternative, in a file with its log beside it.
     Redb(PathBuf),
     /// Gone with the process.
     Memory,
 }
 
 impl StoreSpec {
-    /// The folder it is in, where it has one.
+    /// The folder or file it is in, where it has one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {

@@ -24,7 +24,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::StoreError;
 
-#[cfg(feature = "sled")]
 pub(super) use record::{HEAD_KEY, Head};
 pub(super) use store::GroupStore;
 

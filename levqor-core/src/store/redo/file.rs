@@ -193,6 +193,36 @@ pub(in crate::store) fn sync_names(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Room behind the end of a file, which keeps its length.
+#[cfg(target_os = "linux")]
+pub(in crate::store) fn reserve(file: &File, bytes: u64) -> std::io::Result<()> {
+    use rustix::fs::FallocateFlags;
+    use rustix::io::Errno;
+    let length = file.metadata()?.len();
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, length, bytes) {
+        // There the map meets a full disk itself.
+        Err(Errno::OPNOTSUPP) | Ok(()) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(in crate::store) fn reserve(_: &File, _: u64) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// The file beside the map whose name begins with `prefix`.
+pub(super) fn named(prefix: &Path, end: &str) -> PathBuf {
+    let mut name = prefix.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// The directory that a file is in.
+pub(in crate::store) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The error of an operation on a file.
 pub(in crate::store) fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Unavailable(format!("{}: {error}", path.display()))

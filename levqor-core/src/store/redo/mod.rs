@@ -21,6 +21,8 @@
 mod file;
 mod recent;
 #[cfg(test)]
+pub(super) mod small_disk;
+#[cfg(test)]
 mod tests;
 mod witness;
 
@@ -38,7 +40,7 @@ use self::witness::Witness;
 use super::StoreError;
 use super::group::{Disk, HEAD_KEY, Head, Visit, Writes, guarded};
 
-pub(super) use self::file::{sync_names, unavailable};
+pub(super) use self::file::{directory_of, reserve, sync_names, unavailable};
 
 /// The map behind the log.
 pub(super) trait Base: fmt::Debug + Send + Sync + 'static {
@@ -72,8 +74,8 @@ const TURN_BYTES: u64 = 4 * 1024 * 1024;
 /// and what it needs beside them. A map that meets a full disk is of no more use, not even to read;
 /// a log that meets it is.
 const RESERVED_TURNS: u64 = 3;
-/// Names of the files that take turns.
-const FILES: [&str; 2] = ["levqor.redo.0", "levqor.redo.1"];
+/// Ends of the names of the files that take turns.
+const FILES: [&str; 2] = [".redo.0", ".redo.1"];
 
 /// A map with a redo log.
 pub(super) struct Redo<B: Base> {
@@ -115,17 +117,17 @@ struct Log {
 }
 
 impl<B: Base> Redo<B> {
-    /// Opens the log in `dir`, in front of `base`, and makes the names in it durable. Nothing else
-    /// is written before the first group.
-    pub(super) fn open(base: B, dir: &Path) -> Result<Self, StoreError> {
-        let witness = Witness::open(dir)?;
+    /// Opens the log whose files' names begin with `prefix`, in front of `base`, and makes the names
+    /// in their directory durable. Nothing else is written before the first group.
+    pub(super) fn open(base: B, prefix: &Path) -> Result<Self, StoreError> {
+        let witness = Witness::open(prefix)?;
         let known = match guarded(|| base.get(HEAD_KEY))? {
             Some(raw) => Head::decode(&raw)?.sequence,
             None => 0,
         };
-        let (zero, one) = (dir.join(FILES[0]), dir.join(FILES[1]));
+        let [zero, one] = FILES.map(|end| file::named(prefix, end));
         let (files, groups) = file::open_both(&zero, &one, known)?;
-        sync_names(dir)?;
+        sync_names(directory_of(prefix))?;
         let is_full = !groups.is_empty();
         let aside = Arc::new(groups.into_iter().flat_map(recent::owned).collect::<Table>());
         let feed = Feed { aside: is_full.then(|| aside.clone()), ..Feed::default() };

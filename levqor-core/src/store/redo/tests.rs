@@ -109,20 +109,29 @@ fn content(redo: &Redo<Map>, start: &[u8]) -> Content {
     found
 }
 
+fn prefix(dir: &Path) -> std::path::PathBuf {
+    dir.join("map")
+}
+
+fn files(dir: &Path) -> [std::path::PathBuf; 2] {
+    FILES.map(|end| file::named(&prefix(dir), end))
+}
+
 /// The log's files and the map as a crash at this moment leaves them.
 fn crashed(dir: &Path, map: &Map) -> (tempfile::TempDir, Map) {
     let copy = tempfile::tempdir().unwrap();
     // The map is looked at first: later it may have more than the files say, as after a crash.
     let map = map.copy();
-    for name in FILES.iter().chain(&["levqor.last"]) {
-        std::fs::copy(dir.join(name), copy.path().join(name)).unwrap();
+    for end in FILES.iter().chain(&[".last"]) {
+        let name = |dir| file::named(&prefix(dir), end);
+        std::fs::copy(name(dir), name(copy.path())).unwrap();
     }
     (copy, map)
 }
 
 fn open(map: &Map, dir: &Path) -> Result<Redo<Map>, StoreError> {
     // A turn every few groups.
-    let mut redo = Redo::open(map.clone(), dir)?;
+    let mut redo = Redo::open(map.clone(), &prefix(dir))?;
     redo.turn_bytes = 300;
     Ok(redo)
 }
@@ -174,7 +183,7 @@ proptest! {
 fn written() -> (tempfile::TempDir, Content) {
     let dir = tempfile::tempdir().unwrap();
     let map = Map::default();
-    let redo = Redo::open(map.clone(), dir.path()).unwrap();
+    let redo = Redo::open(map.clone(), &prefix(dir.path())).unwrap();
     let mut model = Content::new();
     for n in 1..=20 {
         apply(&redo, &mut model, n, &[(n as u8, Some(n as u8)), (0, Some(n as u8))]).unwrap();
@@ -184,7 +193,7 @@ fn written() -> (tempfile::TempDir, Content) {
 
 /// The number in the head record after opening what is in `dir`.
 fn last(dir: &Path) -> Result<u64, StoreError> {
-    let redo = Redo::open(Map::default(), dir)?;
+    let redo = Redo::open(Map::default(), &prefix(dir))?;
     match redo.get(HEAD_KEY)? {
         Some(raw) => Ok(Head::decode(&raw)?.sequence),
         None => Ok(0),
@@ -194,8 +203,8 @@ fn last(dir: &Path) -> Result<u64, StoreError> {
 #[test]
 fn a_log_that_is_cut_or_changed_ends_there_and_the_witness_tells() {
     let (dir, _) = written();
-    let name = FILES.iter().map(|name| dir.path().join(name));
-    let path = name.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    let path = files(dir.path()).into_iter();
+    let path = path.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
     let whole = std::fs::read(&path).unwrap();
     let used = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
     let mut shorter = 0;
@@ -212,7 +221,7 @@ fn a_log_that_is_cut_or_changed_ends_there_and_the_witness_tells() {
         shorter += u64::from(found < 19);
     }
     assert!(shorter > 0);
-    let redo = Redo::open(Map::default(), dir.path()).unwrap();
+    let redo = Redo::open(Map::default(), &prefix(dir.path())).unwrap();
     assert_eq!(redo.last_sequence(), Some(20), "so the store is refused");
     drop(redo);
     std::fs::write(&path, whole).unwrap();
@@ -222,7 +231,7 @@ fn a_log_that_is_cut_or_changed_ends_there_and_the_witness_tells() {
 #[test]
 fn a_gap_and_a_later_format_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let [zero, one] = FILES.map(|name| dir.path().join(name));
+    let [zero, one] = files(dir.path());
     let ([mut first, mut second], _) = file::open_both(&zero, &one, 0).unwrap();
     first.append(1, &vec![head(1)]).unwrap();
     second.append(3, &vec![head(3)]).unwrap();
@@ -285,11 +294,11 @@ fn a_map_without_room_is_not_touched() {
 #[test]
 fn opening_alone_writes_nothing() {
     let (dir, model) = written();
-    let before = FILES.map(|name| std::fs::read(dir.path().join(name)).unwrap());
+    let before = files(dir.path()).map(|path| std::fs::read(path).unwrap());
     let map = Map::default();
-    let redo = Redo::open(map.clone(), dir.path()).unwrap();
+    let redo = Redo::open(map.clone(), &prefix(dir.path())).unwrap();
     assert_eq!(content(&redo, &[]), model);
     drop(redo);
     assert!(map.records.read().is_empty());
-    assert_eq!(before, FILES.map(|name| std::fs::read(dir.path().join(name)).unwrap()));
+    assert_eq!(before, files(dir.path()).map(|path| std::fs::read(path).unwrap()));
 }

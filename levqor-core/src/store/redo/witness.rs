@@ -4,11 +4,11 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use super::file::{unavailable, write_at};
+use super::file::{named, unavailable, write_at};
 use crate::store::StoreError;
 
-/// Beside the log and the map.
-const WITNESS_FILE: &str = "levqor.last";
+/// End of its name; it stands beside the log and the map.
+const WITNESS_FILE: &str = ".last";
 
 /// It is not synced each time: after a power cut it may name an older group, never one that was not
 /// durable.
@@ -21,8 +21,8 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(WITNESS_FILE);
+    pub(super) fn open(prefix: &Path) -> Result<Self, StoreError> {
+        let path = named(prefix, WITNESS_FILE);
         let options = OpenOptions::new().read(true).write(true).create(true).clone();
         let file = options.open(&path).map_err(|e| unavailable(&path, &e))?;
         let bytes = std::fs::read(&path).map_err(|e| unavailable(&path, &e))?;

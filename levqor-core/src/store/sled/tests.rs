@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::store::redo::small_disk::SmallDisk;
 use crate::store::{Add, Table, Value, conformance};
 
 fn key(n: u64) -> Key {
@@ -147,26 +148,6 @@ async fn a_flipped_bit_is_refused_or_harmless() {
         std::fs::remove_dir_all(&dir).unwrap();
     }
     assert!(refused > 0, "no flipped bit was ever found");
-}
-
-/// A small file system of its own, gone when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// `None` where mounting is not allowed.
-    fn mount() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(dir.path());
-        let mounted = mount.output().is_ok_and(|done| done.status.success());
-        mounted.then(|| Self(dir))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
 }
 
 #[tokio::test]
