@@ -1,8 +1,8 @@
 //! On a real file: conformance, the lock, a crash, a full disk.
 
 use super::*;
-use crate::store::redo::small_disk::SmallDisk;
-use crate::store::{Add, Table, Value, conformance};
+use crate::store::redo::on_disk::{copy, counted, insert, stops_on_a_full_disk};
+use crate::store::{Table, Value, conformance};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn conforms() {
@@ -38,29 +38,6 @@ async fn a_second_handle_and_another_file_are_refused() {
     assert!(["store.corrupt", "store.format"].contains(&refused.code()), "{refused}");
 }
 
-fn insert(n: u64, value: impl Into<Value>) -> Batch {
-    let mut batch = Batch::new("acme");
-    batch.insert(Key::of(Table::Live).number(n), value.into());
-    let counter = Counter::new("acme", "available");
-    batch.add(Add { counter, delta: 1, min: 0, max: 100_000 });
-    batch
-}
-
-/// The file and its log as a crash leaves them: nothing closed them.
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-}
-
-/// How many records there are, and what the counter says.
-async fn counted(store: &RedbStore) -> (u64, u64) {
-    let found = store.scan(&Key::of(Table::Live).prefix(), 99_999).await.unwrap();
-    let counter = Counter::new("acme", "available");
-    (found.len() as u64, store.counters(&[counter]).await.unwrap()[0] as u64)
-}
-
 #[tokio::test]
 async fn what_only_the_log_has_is_there_after_a_crash_and_missed_without_it() {
     let (live, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -85,27 +62,5 @@ async fn what_only_the_log_has_is_there_after_a_crash_and_missed_without_it() {
 
 #[tokio::test]
 async fn a_full_disk_stops_the_store_and_loses_nothing() {
-    let Some(disk) = SmallDisk::mount() else {
-        println!("skipped: a small file system cannot be mounted here");
-        return;
-    };
-    let store = RedbStore::open(disk.0.path().join("store")).unwrap();
-    let mut acknowledged = 0;
-    let refused = loop {
-        match store.commit(insert(acknowledged, vec![7; 20_000])).await {
-            Ok(_) => acknowledged += 1,
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(refused, CommitError::Unknown);
-    assert!(acknowledged > 100, "{acknowledged}");
-    assert_eq!(counted(&store).await, (acknowledged, acknowledged), "reads go on");
-    drop(store);
-    let room = tempfile::tempdir().unwrap();
-    copy(disk.0.path(), room.path());
-    let store = RedbStore::open(room.path().join("store")).unwrap();
-    let (records, count) = counted(&store).await;
-    assert_eq!(records, count);
-    assert!((acknowledged..=acknowledged + 1).contains(&records), "{records}, {acknowledged}");
-    store.commit(insert(1_000_000, "x")).await.unwrap();
+    stops_on_a_full_disk(|dir| RedbStore::open(dir.join("store")).unwrap()).await;
 }

@@ -19,9 +19,9 @@
 //! found by the witness, a record that is wrong by its checksum and by the sums in the head.
 
 mod file;
-mod recent;
 #[cfg(test)]
-pub(super) mod small_disk;
+pub(super) mod on_disk;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod witness;

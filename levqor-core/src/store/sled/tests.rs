@@ -3,20 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::store::redo::small_disk::SmallDisk;
-use crate::store::{Add, Table, Value, conformance};
-
-fn key(n: u64) -> Key {
-    Key::of(Table::Live).number(n)
-}
-
-fn insert(n: u64, value: impl Into<Value>) -> Batch {
-    let mut batch = Batch::new("acme");
-    batch.insert(key(n), value.into());
-    let counter = Counter::new("acme", "available");
-    batch.add(Add { counter, delta: 1, min: 0, max: 100_000 });
-    batch
-}
+use crate::store::redo::on_disk::{copy, insert, stops_on_a_full_disk};
+use crate::store::{Table, conformance};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn conforms() {
@@ -41,7 +29,7 @@ async fn a_second_handle_is_refused_until_the_first_is_gone() {
     assert!(second.to_string().contains(&dir.path().display().to_string()));
     store.close();
     assert!(matches!(store.commit(insert(2, "b")).await, Err(CommitError::Poisoned(_))));
-    assert!(store.get(&[key(1)]).await.unwrap()[0].is_some());
+    assert!(store.get(&[Key::of(Table::Live).number(1)]).await.unwrap()[0].is_some());
     drop(store);
     SledStore::open(dir.path()).unwrap();
 }
@@ -87,16 +75,6 @@ async fn contents(store: &SledStore) -> Vec<(Key, Record)> {
         .scan(&KeyRange { start: Key::of(Table::Meta), end: Key::from_bytes(Vec::new()) }, 9_999)
         .await
         .unwrap()
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to.join("blobs")).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
 }
 
 /// Whether the damaged copy is refused; one that opens must hold exactly what was written.
@@ -152,38 +130,7 @@ async fn a_flipped_bit_is_refused_or_harmless() {
 
 #[tokio::test]
 async fn a_full_disk_stops_the_store_and_loses_nothing() {
-    let Some(disk) = SmallDisk::mount() else {
-        println!("skipped: a small file system cannot be mounted here");
-        return;
-    };
-    let store = SledStore::open_with(disk.0.path(), options()).unwrap();
-    let mut acknowledged = 0;
-    let refused = loop {
-        match store.commit(insert(acknowledged, vec![7; 20_000])).await {
-            Ok(_) => acknowledged += 1,
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(refused, CommitError::Unknown);
-    let poisoned = store.commit(insert(1_000_000, "x")).await.unwrap_err();
-    assert_eq!(poisoned.code(), "store.poisoned");
-    assert!(poisoned.to_string().contains("space"), "{poisoned}");
-    assert!(acknowledged > 100, "{acknowledged}");
-    let counter = Counter::new("acme", "available");
-    let check = async |store: &SledStore| {
-        let found = store.scan(&Key::of(Table::Live).prefix(), 9_999).await.unwrap();
-        let counted = store.counters(std::slice::from_ref(&counter)).await.unwrap()[0];
-        (found.len() as u64, counted as u64)
-    };
-    assert_eq!(check(&store).await, (acknowledged, acknowledged), "reads go on");
-    drop(store);
-    let room = tempfile::tempdir().unwrap();
-    copy(disk.0.path(), room.path());
-    let store = SledStore::open_with(room.path(), options()).unwrap();
-    let (records, counted) = check(&store).await;
-    assert_eq!(records, counted);
-    assert!((acknowledged..=acknowledged + 1).contains(&records), "{records}, {acknowledged}");
-    store.commit(insert(1_000_000, "x")).await.unwrap();
+    stops_on_a_full_disk(|dir| SledStore::open_with(dir, options()).unwrap()).await;
 }
 
 /// The directory as a crash leaves it: nothing closed it.
