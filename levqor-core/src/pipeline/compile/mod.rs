@@ -7,7 +7,9 @@
 mod actions;
 mod block;
 mod calls;
+mod composites;
 pub(crate) mod names;
+mod needs;
 mod schema;
 mod settings;
 mod sight;
