@@ -185,8 +185,12 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
     use levqor_tests::bench::{bare, http};
 
     let folder = tempfile::tempdir()?;
-    let store = if arguments.store == "sled:" { "" } else { arguments.store.as_str() };
-    let intake = http::intake(folder.path(), store).await?;
+    let store = match arguments.store.as_str() {
+        "sled:" => String::new(),
+        "redb:" => format!("redb:{}", folder.path().join("redb").display()),
+        named => named.to_owned(),
+    };
+    let intake = http::intake(folder.path(), &store).await?;
     let (address, connections) = (intake.host.address(), arguments.in_flight);
     let requests = arguments.runs.unwrap_or(20_000);
     let request = intake.request("/api/v1/intake", arguments.later);
@@ -206,7 +210,7 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
     }
     let (req_s, constant_req_s, durable_req_s) = (per_second(loaded.whole), beside[0], beside[1]);
     let share = |of: f64| (req_s / of * 1_000.0).round() / 1_000.0;
-    Figure::new("w3", if store.is_empty() { "sled" } else { store })
+    Figure::new("w3", arguments.store.trim_end_matches(':'))
         .with("requests", requests)
         .with("connections", connections)
         .with("runs_driven", !arguments.later)
