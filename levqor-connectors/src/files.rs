@@ -25,6 +25,33 @@ pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes `dir` for its owner alone (0700); one that is there becomes so.
+///
+/// # Errors
+/// When it cannot be made, or is somebody else's.
+pub fn own_dir(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Makes a data folder that is not there yet: for its owner alone (0700), with a note for git that
+/// what is in it is not source. One that is there is left as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_data_dir(dir: &Path) -> io::Result<()> {
+    if dir.exists() {
+        return Ok(());
+    }
+    private_dir(dir)?;
+    fs::write(dir.join(".gitignore"), "*\n")
+}
+
 /// The 32 random bytes in `path`, made (0600) on first use.
 pub(crate) fn key_file(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
     match read_key(path) {
@@ -137,6 +164,25 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
             assert_eq!(key_file(&path).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        }
+    }
+
+    #[test]
+    fn a_data_folder_is_its_owners_and_one_that_is_there_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = dir.path().join("a/b");
+        make_data_dir(&made).unwrap();
+        assert_eq!(fs::read(made.join(".gitignore")).unwrap(), b"*\n");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(&made), 0o700);
+            fs::set_permissions(&made, fs::Permissions::from_mode(0o750)).unwrap();
+            make_data_dir(&made).unwrap();
+            assert_eq!(mode(&made), 0o750);
+            own_dir(&made).unwrap();
+            assert_eq!(mode(&made), 0o700);
         }
     }
 

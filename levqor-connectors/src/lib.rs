@@ -12,7 +12,7 @@
 pub mod builtin;
 pub mod credential;
 pub mod egress;
-mod files;
+pub mod files;
 pub mod grant;
 mod granted;
 pub mod inspect;

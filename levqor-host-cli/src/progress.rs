@@ -87,6 +87,12 @@ impl Progress {
                 self.retrying = true;
                 self.line(&yellow("retry"), &path, &text);
             }
+            Event::AttemptFailed { at, error, .. } => {
+                let path = self.path(at);
+                self.retrying = false;
+                self.line(&red("fail "), &path, &format!("{} ({})", error.message, error.code));
+                self.advance(&path);
+            }
             Event::AttemptInterrupted { at, attempt, .. } => {
                 let path = self.path(at);
                 self.line(&yellow("again"), &path, &format!("attempt {attempt} was interrupted"));

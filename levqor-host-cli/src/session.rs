@@ -132,14 +132,12 @@ pub(crate) fn need_present(global: &Global) -> Result<()> {
     }
 }
 
-/// The folder around a store, with a note for git that what is in it is not source.
+/// The folder around a store.
 fn make_folder(path: &Path) -> Result<()> {
-    let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty() && !p.exists()) else {
+    let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) else {
         return Ok(());
     };
-    std::fs::create_dir_all(parent)
-        .and_then(|()| std::fs::write(parent.join(".gitignore"), "*\n"))
-        .map_err(|e| Failure::file(parent, &e))
+    levqor_connectors::files::make_data_dir(parent).map_err(|e| Failure::file(parent, &e))
 }
 
 /// A word as a shell reads it.

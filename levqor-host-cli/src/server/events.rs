@@ -1,7 +1,5 @@
 //! Server-sent events, read as they come, and a run's progress from them.
 
-use std::collections::BTreeMap;
-
 use reqwest::Response;
 use serde_json::Value;
 
@@ -78,7 +76,7 @@ pub(super) enum Followed {
 impl Server {
     /// Follows a run and shows its progress, until it ends or stands still.
     pub(super) async fn follow(&self, run: &str, mut last: Option<String>) -> Result<Followed> {
-        let mut steps = Steps { output: self.output, tries: BTreeMap::new() };
+        let mut steps = Steps { output: self.output };
         let mut interrupted = std::pin::pin!(interrupted());
         let mut tries = 0;
         loop {
@@ -153,7 +151,6 @@ impl Stream<'_> {
 /// One line for each step.
 struct Steps {
     output: Output,
-    tries: BTreeMap<String, u64>,
 }
 
 impl Steps {
@@ -167,12 +164,12 @@ impl Steps {
             "step.succeeded" => self.say(&green("done "), &step, ""),
             "step.skipped" => self.say(&dim("skip "), &step, ""),
             "step.reused" => self.say(&dim("kept "), &step, "done before, not run again"),
-            "step.failed" => self.say(&red("fail "), &step, &cell(&event["error"], "message")),
-            "attempt.failed" => {
-                let tries = self.tries.entry(step.clone()).or_default();
-                *tries += 1;
-                let what = format!("attempt {tries}: {}", cell(&event["error"], "message"));
+            "attempt.failed" if !event["retry_at"].is_null() => {
+                let what = format!("attempt {}: {}", cell(event, "attempt"), why(event));
                 self.say(&yellow("retry"), &step, &what);
+            }
+            "attempt.failed" | "step.failed" | "item.failed" => {
+                self.say(&red("fail "), &step, &why(event));
             }
             "step.waiting" => {
                 let what = cell(event, "waits_for");
@@ -191,6 +188,11 @@ impl Steps {
     fn say(&self, word: &str, step: &str, what: &str) {
         self.output.note(format!("{word} {step:14} {what}").trim_end());
     }
+}
+
+fn why(event: &Value) -> String {
+    let error = &event["error"];
+    format!("{} ({})", cell(error, "message"), cell(error, "code"))
 }
 
 #[cfg(test)]

@@ -7,13 +7,14 @@ use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
+use levqor_connectors::files::own_dir;
 use levqor_core::connector::Catalog;
 use levqor_core::engine::Engine;
 use levqor_core::ids::Organization;
 use levqor_core::store::backup::{self, Summary};
 use levqor_core::store::{Store, StoreSpec};
 
-use super::{BackupFailure, files};
+use super::BackupFailure;
 
 /// Bytes of keys and values up to which a backup is restored into memory.
 const IN_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -40,7 +41,7 @@ pub(super) async fn check_within(
     let in_memory = written.bytes <= in_memory_bytes_max;
     let spec = if in_memory { StoreSpec::Memory } else { StoreSpec::Redb(dir.join("store")) };
     if !in_memory {
-        files::make_private(&dir).map_err(|e| lost(&e))?;
+        own_dir(&dir).map_err(|e| lost(&e))?;
     }
     let store = spec.open().map_err(|e| lost(&e))?;
     let checked = restored(plain, written, store).await;

@@ -30,17 +30,6 @@ struct Note {
     backup: Backup,
 }
 
-/// A folder for its owner alone.
-pub(super) fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
 /// A new file for its owner alone; one that is left over from a crash makes room.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let _ = fs::remove_file(path);

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use levqor_connectors::files::own_dir;
 use levqor_core::store::{Store, backup};
 use levqor_core::time::Clock;
 use sha2::{Digest as _, Sha256};
@@ -61,7 +62,7 @@ pub async fn take(
 ) -> Result<Backup, BackupFailure> {
     let Target { folder, scratch, recipient } = target;
     for each in [folder, scratch] {
-        files::make_private(each).map_err(failed("the folder cannot be made"))?;
+        own_dir(each).map_err(failed("the folder cannot be made"))?;
     }
     let (begun, created) = (std::time::Instant::now(), clock.now());
     let name = files::name(folder, created, recipient.is_some());

@@ -96,7 +96,7 @@ impl Errors {
 }
 
 fn append(folder: &Path, line: &str) -> std::io::Result<()> {
-    super::log::make_private(folder)?;
+    levqor_connectors::files::own_dir(folder)?;
     let path = folder.join(FILE);
     if path.metadata().is_ok_and(|file| file.len() > FILE_BYTES_MAX) {
         std::fs::rename(&path, folder.join("errors.1.jsonl"))?;

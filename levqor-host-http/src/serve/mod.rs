@@ -383,12 +383,7 @@ fn mails(config: &Config, registry: &Registry) -> Result<Mails, HostError> {
     Ok(Mails::new(Some(Arc::new(vendor)), folder))
 }
 
-/// The data folder, with a note for git that what is in it is not source.
 fn make_folder(path: &Path) -> Result<(), HostError> {
-    if path.exists() {
-        return Ok(());
-    }
-    std::fs::create_dir_all(path)
-        .and_then(|()| std::fs::write(path.join(".gitignore"), "*\n"))
+    levqor_connectors::files::make_data_dir(path)
         .map_err(|source| HostError::Io { what: path.display().to_string(), source })
 }

@@ -51,7 +51,8 @@ async fn the_readmes_requests_work_as_written() {
     let world = World::with(|config: &mut Config| config.store = "memory:".to_owned()).await;
     let admin = world.host.admin_key().unwrap().reveal().to_owned();
     let said = printed(requests, world.host.address(), &admin).await;
-    for wanted in ["\"hello\"", "step.succeeded", "run.finished", "\"available\":51000"] {
+    let ended = r#""event":"run.finished","output":"HELLO, ADA!","status":"succeeded""#;
+    for wanted in ["\"hello\"", "step.succeeded", ended, "\"available\":51000"] {
         assert!(said.contains(wanted), "no {wanted} in:\n{said}");
     }
     assert!(!said.contains(&admin));

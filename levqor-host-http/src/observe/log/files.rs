@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use levqor_connectors::files::own_dir;
+
 /// What files are called: `levqor.2026-11-26.jsonl`, then `levqor.2026-11-26.2.jsonl`.
 const PREFIX: &str = "levqor.";
 const SUFFIX: &str = ".jsonl";
@@ -21,7 +23,7 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn open(folder: &Path, bytes_max: u64, keep: u32) -> io::Result<Self> {
-        make_private(folder)?;
+        own_dir(folder)?;
         let day = today();
         let (file, bytes) = newest(folder, &day, bytes_max)?;
         let keep = keep.max(1) as usize;
@@ -89,17 +91,6 @@ fn newest(folder: &Path, day: &str, bytes_max: u64) -> io::Result<(File, u64)> {
         }
     }
     Err(io::Error::other("a day has no end of files"))
-}
-
-/// A folder for its owner alone.
-pub(in super::super) fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

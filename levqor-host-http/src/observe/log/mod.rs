@@ -22,7 +22,6 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::files::Files;
-pub(super) use self::files::make_private;
 use self::line::Fields;
 pub(super) use self::line::{Line, harmless};
 use super::errors::Errors;
