@@ -76,9 +76,16 @@ pub struct Parsed {
 /// # Errors
 /// Every [`Issue`] of its shape; only the first where the text is not YAML or JSON at all.
 pub fn parse(text: &str, format: Format) -> Result<Parsed, Vec<Issue>> {
+    let (parsed, issues) = parse_on(text, format)?;
+    if issues.is_empty() { Ok(parsed) } else { Err(issues) }
+}
+
+/// The same, with the document also where what is wrong with its shape leaves one: a key too many,
+/// an optional member that is not what it should be.
+pub(crate) fn parse_on(text: &str, format: Format) -> Result<(Parsed, Vec<Issue>), Vec<Issue>> {
     let (value, spans) = parse_value(text, format).map_err(|issue| vec![*issue])?;
-    let document = PipelineDocument::read_from(&value, Some(&spans))?;
-    Ok(Parsed { document, spans })
+    let (document, issues) = PipelineDocument::read_on(&value, Some(&spans))?;
+    Ok((Parsed { document, spans }, issues))
 }
 
 /// Reads any YAML or JSON text by the document's rules, with spans.
@@ -113,15 +120,21 @@ impl PipelineDocument {
     /// # Errors
     /// Every [`Issue`] of its shape, without places in a text.
     pub fn from_value(value: &Value) -> Result<Self, Vec<Issue>> {
-        Self::read_from(value, None)
+        let (document, issues) = Self::read_on(value, None)?;
+        if issues.is_empty() { Ok(document) } else { Err(issues) }
     }
 
-    fn read_from(value: &Value, spans: Option<&Spans>) -> Result<Self, Vec<Issue>> {
+    /// As [`parse_on`].
+    pub(crate) fn read_on(
+        value: &Value,
+        spans: Option<&Spans>,
+    ) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
         let mut reader = Reader { spans, issues: Vec::new() };
         let document = Self::read(value, "", &mut reader);
+        let issues = in_order(reader.issues);
         match document {
-            Some(document) if reader.issues.is_empty() => Ok(document),
-            _ => Err(in_order(reader.issues)),
+            Some(document) => Ok((document, issues)),
+            None => Err(issues),
         }
     }
 }

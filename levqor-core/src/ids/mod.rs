@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use hash::ContentHash;
-pub use run::RunId;
+pub use run::{InvalidRunId, RunId};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use source::v7_bits;
 pub use source::{IdSource, SystemIds};

@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::InvalidId;
-
 /// A run's id: `run_` and 26 characters of Crockford base 32; sorts by creation time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(u128);
@@ -47,15 +45,15 @@ impl fmt::Debug for RunId {
 }
 
 impl FromStr for RunId {
-    type Err = InvalidId;
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let body = text.strip_prefix("run_").ok_or(InvalidId)?;
+    type Err = InvalidRunId;
+    fn from_str(text: &str) -> Result<Self, InvalidRunId> {
+        let body = text.strip_prefix("run_").ok_or(InvalidRunId)?;
         if body.len() != 26 || body.as_bytes()[0] > b'7' {
-            return Err(InvalidId);
+            return Err(InvalidRunId);
         }
         let mut bits = 0_u128;
         for byte in body.bytes() {
-            let digit = ALPHABET.iter().position(|a| *a == byte).ok_or(InvalidId)?;
+            let digit = ALPHABET.iter().position(|a| *a == byte).ok_or(InvalidRunId)?;
             bits = (bits << 5) | digit as u128;
         }
         Ok(Self(bits))
@@ -74,3 +72,8 @@ impl<'de> Deserialize<'de> for RunId {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+/// The text is not a run's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a run's id is `run_` and 26 characters of 0-9 and a-z")]
+pub struct InvalidRunId;

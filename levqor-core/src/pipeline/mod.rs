@@ -263,7 +263,10 @@ impl Pipeline {
         let problems: Vec<String> = schema
             .validator
             .iter_errors(input)
-            .map(|e| format!("{}: {}", e.instance_path(), e.masked()))
+            .map(|e| match e.instance_path().as_str() {
+                "" => e.masked().to_string(),
+                place => format!("{place}: {}", e.masked()),
+            })
             .collect();
         if problems.is_empty() {
             return Ok(());

@@ -51,11 +51,8 @@ pub(crate) async fn compile(
     session: &Session,
     source: &Source,
 ) -> std::result::Result<(Arc<Pipeline>, document::Parsed), Problem> {
-    let parsed = document::parse(&source.text, Format::Auto).map_err(Problem::Issues)?;
-    let compiled =
-        session.engine.compile(&session.organization, &parsed.document, Some(&parsed.spans)).await;
-    match compiled {
-        Ok(pipeline) => Ok((pipeline, parsed)),
+    match session.engine.read(&session.organization, &source.text, Format::Auto).await {
+        Ok(read) => Ok(read),
         Err(Error::Invalid(issues)) => Err(Problem::Issues(issues)),
         Err(error) => Err(Problem::Failure(error.into())),
     }

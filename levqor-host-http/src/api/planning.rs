@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
-use levqor_core::document::{self, Format, Issue, Parsed, Severity};
+use levqor_core::document::{Format, Issue, Severity};
 use levqor_core::engine::Error as EngineError;
 use levqor_core::ids::Organization;
 use levqor_core::pipeline::{Change, Estimate, Pipeline, estimate};
@@ -302,14 +302,8 @@ async fn compiled(
         (None, Some(source)) => (source.to_owned(), Format::Auto),
         _ => return Err(Refused::Problem(which())),
     };
-    let parsed = document::parse(&text, format);
-    let compiled = match parsed {
-        Ok(Parsed { document, spans, .. }) => {
-            app.engine.compile(organization, &document, Some(&spans)).await
-        }
-        Err(issues) => Err(EngineError::Invalid(issues)),
-    };
-    compiled.map_err(|error| match error {
+    let read = app.engine.read(organization, &text, format).await;
+    read.map(|(pipeline, _)| pipeline).map_err(|error| match error {
         EngineError::Invalid(mut issues) => {
             if document.is_some() {
                 // The text was ours: places in it mean nothing to whoever sent an object.

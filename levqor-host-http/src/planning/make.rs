@@ -238,9 +238,7 @@ async fn compile(
     organization: &Organization,
     document: &Value,
 ) -> Result<std::sync::Arc<Pipeline>, Problem> {
-    let parsed = document::parse(&document.to_string(), Format::Json);
-    let parsed = parsed.map_err(EngineError::Invalid)?;
-    Ok(app.engine.compile(organization, &parsed.document, None).await?)
+    Ok(app.engine.compile_value(organization, document).await?)
 }
 
 fn difference(old: &Pipeline, new: &Pipeline) -> Result<Vec<pipeline::Change>, Problem> {

@@ -3,6 +3,7 @@
 //! A version is a document by its content and is written once; a name points at the version in
 //! force and remembers the ones before. Runs pin versions, never names.
 
+mod read;
 mod versions;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::{Engine, Inner, codec};
-use crate::document::{self, Parsed, PipelineDocument, Spans};
+use crate::document::{Parsed, PipelineDocument, Spans};
 use crate::error::{ErrorKind, RunError};
 use crate::ids::{ContentHash, Organization};
 use crate::limits::PAGE_MAX;
@@ -93,19 +94,6 @@ impl Engine {
         spans: Option<&Spans>,
     ) -> Result<Arc<Pipeline>, Error> {
         self.inner.compile(organization, document, spans, 0).await
-    }
-
-    /// Reads a document in YAML or JSON, validates and compiles it.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with every problem found, each with its line.
-    pub async fn compile_text(
-        &self,
-        organization: &Organization,
-        text: &str,
-    ) -> Result<Arc<Pipeline>, Error> {
-        let parsed = document::parse(text, document::Format::Auto).map_err(Error::Invalid)?;
-        self.compile(organization, &parsed.document, Some(&parsed.spans)).await
     }
 
     /// Stores a document under its name and sets its schedules. The same document again changes

@@ -2,8 +2,9 @@
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use levqor_core::document::{self, Format, Parsed};
-use levqor_core::engine::Error as EngineError;
+use levqor_core::document::{Format, Parsed};
+use levqor_core::engine::Engine;
+use levqor_core::ids::Organization;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::http::{Body, Head, Problem};
@@ -19,8 +20,12 @@ pub(super) struct DocumentBody {
 
 impl DocumentBody {
     /// Reads it, with the place of each problem in the text that was sent.
-    pub(super) fn parse(&self) -> Result<Parsed, Problem> {
-        document::parse(&self.text, self.format).map_err(|e| EngineError::Invalid(e).into())
+    pub(super) async fn read(
+        &self,
+        engine: &Engine,
+        organization: &Organization,
+    ) -> Result<Parsed, Problem> {
+        Ok(engine.read(organization, &self.text, self.format).await?.1)
     }
 }
 

@@ -155,7 +155,7 @@ async fn get(app: App, call: Call) -> Result<Answer, Problem> {
 async fn put(app: App, call: Call<DocumentBody>) -> Result<Answer, Problem> {
     let name = call.part("pipeline");
     let (organization, engine) = audited(&app, &call, Scope::PipelinesWrite, name)?;
-    let parsed = call.body.parse()?;
+    let parsed = call.body.read(&app.engine, organization).await?;
     if parsed.document.name != name {
         let detail =
             format!("the document's name is `{}`, the path's `{name}`", parsed.document.name);

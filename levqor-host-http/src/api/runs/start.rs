@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use levqor_core::document::PipelineDocument;
 use levqor_core::engine::{Error as EngineError, RunHandle, Start};
 use levqor_core::ids::Organization;
 use levqor_core::limits::DOCUMENT_BYTES_MAX;
@@ -235,11 +234,7 @@ pub(super) async fn compile(
         let field = FieldProblem::new("#/document", "document.too_large", detail);
         return Err(problem.errors(vec![field]));
     }
-    let compiled = match PipelineDocument::from_value(&value) {
-        Ok(document) => app.engine.compile(organization, &document, None).await,
-        Err(issues) => Err(EngineError::Invalid(issues)),
-    };
-    compiled.map_err(|error| match error {
+    app.engine.compile_value(organization, &value).await.map_err(|error| match error {
         EngineError::Invalid(mut issues) => {
             for issue in &mut issues {
                 issue.pointer.insert_str(0, "/document");
