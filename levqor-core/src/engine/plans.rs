@@ -6,9 +6,10 @@ use super::error::Error;
 use super::start::Start;
 use super::{Engine, Inner, codec};
 use crate::ids::Organization;
+use crate::limits::PAGE_MAX;
 use crate::pipeline::{Block, Pipeline, StepKind};
 use crate::quota::{self, OrganizationRecord, Plan};
-use crate::store::{Add, Batch, Counter};
+use crate::store::{Add, Batch, CommitError, Counter, Key, Table};
 use crate::time::Timestamp;
 
 /// What the plan says about one start.
@@ -45,6 +46,44 @@ impl Engine {
         batch.set.push((OrganizationRecord::key(organization), value));
         self.inner.store.commit(batch).await?;
         Ok(())
+    }
+}
+
+impl Engine {
+    /// Lets go of the counts of runs of days that no report reaches any more, for every
+    /// organization that has a record, as the engine does by itself each hour while it serves.
+    ///
+    /// # Errors
+    /// When the store fails; what was let go stays so.
+    pub async fn forget_counts(&self) -> Result<(), Error> {
+        let (store, now) = (&self.inner.store, self.inner.clock.now());
+        let mut range = Key::of(Table::Organization).prefix();
+        loop {
+            let page = store.scan(&range, PAGE_MAX).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = range.after(&last.clone());
+            for (key, stored) in &page {
+                let organization = codec::organization_of(key)?;
+                let record = OrganizationRecord::from_value(&stored.value)
+                    .map_err(|e| codec::corrupt(e.to_string()))?;
+                let past = quota::counts_past(&organization, now, &record.zone);
+                let values = store.counters(&past).await?;
+                let mut batch = Batch::new(organization.as_str());
+                for (counter, value) in past.into_iter().zip(values).filter(|(_, v)| *v != 0) {
+                    batch.add(Add { counter, delta: -value, min: 0, max: i64::MAX });
+                }
+                if batch.add.is_empty() {
+                    continue;
+                }
+                // An addition must not happen twice: it goes with the record as it was read.
+                batch.replace(key.clone(), stored.revision, stored.value.clone());
+                match store.commit(batch).await {
+                    // Somebody changed the record: next time.
+                    Ok(_) | Err(CommitError::Conflict { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
     }
 }
 

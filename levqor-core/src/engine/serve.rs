@@ -84,6 +84,7 @@ impl Engine {
             }
             if !inner.options.plans_unlimited && inner.clock.now() >= next_grants {
                 self.grant_months().await?;
+                self.forget_counts().await?;
                 next_grants = inner.clock.now().plus_ms(GRANTS_MS);
             }
             if inner.options.shared && inner.clock.now() >= next_sweep {

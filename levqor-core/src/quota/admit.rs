@@ -108,10 +108,22 @@ pub fn counts(
         .collect()
 }
 
+/// The counters of days that [`counts`] does not reach any more, two months of them: nobody looks at
+/// them, and an organization's counters are one record that is written whole.
+#[must_use]
+pub fn counts_past(organization: &Organization, now: Timestamp, zone: &Zone) -> Vec<Counter> {
+    let days = days_back(now, zone).skip(USAGE_DAYS).take(2 * USAGE_DAYS);
+    days.map(|day| Counter::new(organization.as_str(), format!("{DAY}{day}"))).collect()
+}
+
 /// The last `days` local days by the calendar, today first, at most [`USAGE_DAYS`].
 #[must_use]
 pub fn past_days(now: Timestamp, zone: &Zone, days: usize) -> Vec<String> {
-    let Some(today) = zone.at(now).map(|at| at.date()) else { return Vec::new() };
-    let before = std::iter::successors(Some(today), |day| day.yesterday().ok());
-    before.take(days.min(USAGE_DAYS)).map(|day| day.to_string()).collect()
+    days_back(now, zone).take(days.min(USAGE_DAYS)).map(|day| day.to_string()).collect()
+}
+
+/// Local days, today first.
+fn days_back(now: Timestamp, zone: &Zone) -> impl Iterator<Item = jiff::civil::Date> {
+    let today = zone.at(now).map(|at| at.date());
+    std::iter::successors(today, |day| day.yesterday().ok())
 }

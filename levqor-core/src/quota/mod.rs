@@ -12,7 +12,8 @@ mod record;
 mod tests;
 
 pub use admit::{
-    RUNNING, Refused, admit, counts, day_slot, finish, past_days, refund, refusal, start,
+    RUNNING, Refused, admit, counts, counts_past, day_slot, finish, past_days, refund, refusal,
+    start,
 };
 pub use plan::{Connectors, Plan, Plans, PlansError};
 pub use record::{OrganizationRecord, RecordError};

@@ -14,7 +14,9 @@ use redb::{Database, Durability, ReadableDatabase, TableDefinition, TableError};
 use tokio::sync::watch;
 
 use super::group::{GroupStore, Visit, guarded};
-use super::redo::{Absorbed, Base, Redo, directory_of, reserve, sync_names, unavailable};
+use super::redo::{
+    Absorbed, Base, Redo, directory_of, knows_a_store, reserve, sync_names, unavailable,
+};
 use super::{
     Batch, CommitError, Committed, Counter, Key, KeyRange, Record, Snapshot, Store, StoreError,
 };
@@ -121,6 +123,13 @@ impl RedbDisk {
             let path = path.display();
             return Err(StoreError::Unavailable(format!(
                 "{path} is a folder, redb keeps one file: say `{path}/store.redb`"
+            )));
+        }
+        if !path.exists() && knows_a_store(path) {
+            let path = path.display();
+            return Err(StoreError::Corrupt(format!(
+                "{path} is gone, but its log is there: put it back, or remove {path}.last, \
+                 {path}.redo.0 and {path}.redo.1 to begin anew"
             )));
         }
         let dir = directory_of(path);

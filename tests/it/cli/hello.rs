@@ -1,5 +1,7 @@
 //! The first five minutes: the example runs, survives `kill -9` and Ctrl-C, and costs what it says.
 
+use std::io::{BufRead as _, BufReader};
+
 use serde_json::{Value, json};
 
 use super::{Place, Running, hello};
@@ -81,4 +83,22 @@ fn ctrl_c_says_how_to_go_on() {
     assert!(last.starts_with("interrupted") && last.ends_with(&words.join(" ")), "{last}");
     assert_eq!(place.run(&words).exits(0), "HELLO, ADA!\n");
     is_in_order(&place, words.last().unwrap());
+}
+
+#[test]
+fn work_finishes_what_a_killed_process_left_and_stops_when_told() {
+    let place = Place::new();
+    let mut first = start(&place);
+    let run = first.resume_words().last().unwrap().clone();
+    first.until(&["wait", "nap"]);
+    first.signal("-KILL");
+    first.done();
+    let mut worker = place.start(["work"]);
+    worker.until(&["working on", "1 waiting run(s)"]);
+    let said = BufReader::new(worker.child.stdout.take().unwrap());
+    let ended = said.lines().map(Result::unwrap).find(|line| line.contains("succeeded"));
+    assert_eq!(ended.unwrap(), format!("{run}  hello  succeeded"));
+    worker.signal("-INT");
+    worker.done().exits(0);
+    is_in_order(&place, &run);
 }

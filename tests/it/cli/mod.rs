@@ -3,6 +3,7 @@
 mod documents;
 mod exits;
 mod hello;
+mod readme;
 mod server;
 
 use std::ffi::OsStr;

@@ -58,6 +58,11 @@ async fn what_only_the_log_has_is_there_after_a_crash_and_missed_without_it() {
     let refused = RedbStore::open(&path).unwrap_err();
     assert_eq!(refused.code(), "store.corrupt", "{refused}");
     assert!(refused.to_string().contains("acknowledged"), "{refused}");
+    std::fs::remove_file(&path).unwrap();
+    for _ in 0..2 {
+        let refused = RedbStore::open(&path).unwrap_err();
+        assert!(refused.to_string().contains("store.last, "), "{refused}");
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ use super::StoreError;
 use super::group::{Disk, HEAD_KEY, Head, Visit, Writes, guarded};
 
 pub(super) use self::file::{directory_of, reserve, sync_names, unavailable};
+pub(super) use self::witness::knows_a_store;
 
 /// The map behind the log.
 pub(super) trait Base: fmt::Debug + Send + Sync + 'static {

@@ -20,6 +20,11 @@ pub(super) struct Witness {
     pub(super) found: Option<u64>,
 }
 
+/// Whether a store has been here whose files begin with `prefix`.
+pub(in crate::store) fn knows_a_store(prefix: &Path) -> bool {
+    named(prefix, WITNESS_FILE).metadata().is_ok_and(|file| file.len() > 0)
+}
+
 impl Witness {
     pub(super) fn open(prefix: &Path) -> Result<Self, StoreError> {
         let path = named(prefix, WITNESS_FILE);
