@@ -151,6 +151,8 @@ fn a_plan_that_ends_is_granted_each_thirty_days() {
     };
     let given: BTreeSet<_> = (0..180).map(|day| of_day(&record, day)).collect();
     assert_eq!(given.len(), 6);
+    let west = OrganizationRecord { zone: zone("America/Los_Angeles"), ..record.clone() };
+    assert!((0..180).all(|day| of_day(&west, day) == of_day(&record, day)), "in any zone");
     let record = OrganizationRecord::new("pro", begun);
     let given: BTreeSet<_> = (0..181).map(|day| of_day(&record, day)).collect();
     assert_eq!(given.len(), 6, "January to June");

@@ -178,14 +178,16 @@ async fn a_served_engine_gives_the_months_by_itself() {
 
 #[tokio::test]
 async fn counts_of_days_are_kept_as_long_as_reports_reach_and_then_let_go() {
-    let world = planned("free").await;
+    let world = planned("pro").await;
     let pipeline = world.compile(steps(1)).await;
     let (store, zone) = (&**world.engine.store(), crate::schedule::Zone::utc());
     let first = crate::quota::day_slot(world.clock.now(), &zone);
     let first = crate::store::Counter::new(world.organization.as_str(), first);
     let mut days = Vec::new();
     for _ in 0..40 {
-        world.engine.start(Start::new(pipeline.clone(), Value::Null)).await.unwrap();
+        for _ in 0..2 {
+            world.engine.start(Start::new(pipeline.clone(), Value::Null)).await.unwrap();
+        }
         world.engine.forget_counts().await.unwrap();
         let counted = crate::quota::counts(&world.organization, world.clock.now(), &zone, 99);
         let within: i64 = store.counters(&counted).await.unwrap().iter().sum();
@@ -193,7 +195,7 @@ async fn counts_of_days_are_kept_as_long_as_reports_reach_and_then_let_go() {
         days.push((within, oldest));
         world.clock.advance_ms(86_400_000);
     }
-    let wanted = (1..=40).map(|day: i64| (day.min(30), i64::from(day <= 30)));
+    let wanted = (1..=40).map(|day: i64| (2 * day.min(30), 2 * i64::from(day <= 30)));
     assert_eq!(days, wanted.collect::<Vec<_>>());
 }
 
