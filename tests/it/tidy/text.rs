@@ -35,7 +35,7 @@ const RULES: [Rule; 9] = [
     },
     Rule {
         name: "ids and chance come from their port (I4)",
-        about: |path| in_core(path) && path != "levqor-core/src/ids.rs",
+        about: |path| in_core(path) && path != "levqor-core/src/ids/source.rs",
         code_only: true,
         words: &["getrandom", "rand", "fastrand", "thread_rng", "new_v4", "now_v7"],
     },
