@@ -12,7 +12,7 @@ pub struct RunId(u128);
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 impl RunId {
-    /// The id whose 128 bits are these (a UUIDv7 when an [`IdSource`] made it).
+    /// The id whose 128 bits are these (a UUIDv7 when an [`IdSource`](super::IdSource) made it).
     #[must_use]
     pub fn from_u128(bits: u128) -> Self {
         Self(bits)
