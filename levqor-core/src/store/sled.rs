@@ -45,10 +45,10 @@ pub struct SledOptions {
 
 /// Pages kept where the options do not say. What a run needs was written a moment ago and is in the
 /// log's tables; a page that is not here is read from the system's own cache.
-const CACHE_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
+const CACHE_BYTES_DEFAULT: u64 = 8 * 1024 * 1024;
 
 impl Default for SledOptions {
-    /// 16 MiB of cache, and a scrub.
+    /// 8 MiB of cache, and a scrub.
     fn default() -> Self {
         Self {
             cache_bytes: CACHE_BYTES_DEFAULT,
