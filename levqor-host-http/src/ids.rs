@@ -2,7 +2,7 @@
 //!
 //! They say nothing about when or in which order they were made, unlike a run's.
 
-use crate::caller::secret::Random;
+use levqor_core::ids::{IdSource as _, SystemIds};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -11,7 +11,13 @@ pub(crate) const BODY_LEN: usize = 26;
 
 /// A new id: `key_…`, `usr_…`.
 pub(crate) fn make(prefix: &str) -> String {
-    written(prefix, u128::from_be_bytes(Random::bytes()))
+    written(prefix, random())
+}
+
+/// 128 random bits for what is no secret: the system's, but many of them at one call of it.
+pub(crate) fn random() -> u128 {
+    let ids = SystemIds::default();
+    (u128::from(ids.random()) << 64) | u128::from(ids.random())
 }
 
 /// The id of something that is known by a hash: the same for the same.
@@ -22,8 +28,12 @@ pub(crate) fn of(prefix: &str, hash: &[u8; 32]) -> String {
 }
 
 fn written(prefix: &str, bits: u128) -> String {
-    let digit = |at: usize| char::from(ALPHABET[(bits >> (5 * (BODY_LEN - 1 - at))) as usize & 31]);
-    prefix.chars().chain(['_']).chain((0..BODY_LEN).map(digit)).collect()
+    let mut id = String::with_capacity(prefix.len() + 1 + BODY_LEN);
+    id.push_str(prefix);
+    id.push('_');
+    let digits = (0..BODY_LEN).rev().map(|at| ALPHABET[(bits >> (5 * at)) as usize & 31]);
+    digits.for_each(|digit| id.push(char::from(digit)));
+    id
 }
 
 /// Whether a text can be such an id.

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::fair::FairQueue;
 use super::hot::Hot;
+use super::memo::Memo;
 use super::{Engine, Error, Inner, Observer, Options, Outbox};
 use crate::connector::Catalog;
 use crate::ids::{IdSource, SystemIds};
@@ -135,6 +136,8 @@ impl Builder {
             pipelines: Mutex::default(),
             spawner: Mutex::default(),
             feed: broadcast::channel(FEED_DEPTH).0,
+            names: Memo::default(),
+            organizations: Memo::default(),
             granted: Mutex::default(),
             failed: AtomicBool::new(false),
             failure: Mutex::default(),

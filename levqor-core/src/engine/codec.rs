@@ -1,5 +1,7 @@
 //! How runs stand in the store: keys, formats, chunks. The only place that knows.
 
+use std::cell::RefCell;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +64,32 @@ fn chunk_key(run: RunId, seq: u64, part: u64) -> Key {
 }
 
 pub(crate) fn to_value(value: &impl Serialize) -> Value {
-    // Our own types hold no map with keys that are not text: this cannot fail.
-    serde_json::to_vec(value).unwrap_or_default().into()
+    written(&[], value)
+}
+
+/// Room that a thread keeps for writing: past it the room is given back.
+const SCRATCH_BYTES_MAX: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A value as JSON after these bytes. Written where the last one was, then copied once at its size:
+/// a buffer of its own would be grown and copied several times, each time in cold memory.
+fn written(before: &[u8], value: &impl Serialize) -> Value {
+    SCRATCH.with_borrow_mut(|bytes| {
+        bytes.clear();
+        bytes.extend_from_slice(before);
+        // Our own types hold no map with keys that are not text: this cannot fail.
+        if serde_json::to_writer(&mut *bytes, value).is_err() {
+            bytes.truncate(before.len());
+        }
+        let value = Value::copy_from_slice(bytes);
+        if bytes.capacity() > SCRATCH_BYTES_MAX {
+            *bytes = Vec::new();
+        }
+        value
+    })
 }
 
 pub(crate) fn read<T: DeserializeOwned>(value: &Value, what: &str) -> Result<T, Error> {
@@ -88,16 +114,12 @@ const CHUNKED: u8 = b'C';
 
 /// Adds a journal record to the batch, in chunks where it is large.
 pub(crate) fn put_journal(batch: &mut Batch, run: RunId, seq: u64, record: &JournalRecord) {
-    let mut bytes = Vec::with_capacity(256);
-    bytes.push(INLINE);
-    if serde_json::to_writer(&mut bytes, record).is_err() {
-        bytes.truncate(1);
-    }
+    let bytes = written(&[INLINE], record);
     if bytes.len() <= INLINE_BYTES_MAX {
-        batch.set.push((journal_key(run, seq), bytes.into()));
+        batch.set.push((journal_key(run, seq), bytes));
         return;
     }
-    let whole = Value::from(bytes).slice(1..);
+    let whole = bytes.slice(1..);
     let mut parts = 0_u64;
     let mut start = 0;
     while start < whole.len() {

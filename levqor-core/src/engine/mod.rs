@@ -17,6 +17,7 @@ mod grants;
 mod hot;
 mod idempotency;
 mod lists;
+mod memo;
 mod observe;
 mod open;
 mod outbox;
@@ -58,13 +59,14 @@ pub use view::{RunDetail, RunResult, RunSummary};
 
 use crate::connector::Catalog;
 use crate::ids::{IdSource, Organization, RunId};
-use crate::quota::Plans;
+use crate::quota::{OrganizationRecord, Plans};
 use crate::retention::RetentionPolicy;
 use crate::run::{Header, RunStatus};
 use crate::store::{Batch, Store};
 use crate::time::Clock;
 use cell::{Cell, Live};
 use hot::Hot;
+use memo::Memo;
 
 /// Where a run's own priority is not at hand.
 pub(crate) const DEFAULT_PRIORITY: u8 = 3;
@@ -120,6 +122,9 @@ pub(crate) struct Inner {
     pub(crate) pipelines: Mutex<HashMap<pipelines::Version, pipelines::Kept>>,
     pub(crate) spawner: Mutex<Option<Spawner>>,
     pub(crate) feed: broadcast::Sender<(RunId, u64)>,
+    /// Names of pipelines and organizations' plans, decoded.
+    pub(crate) names: Memo<pipelines::StoredPipeline>,
+    pub(crate) organizations: Memo<OrganizationRecord>,
     /// The last monthly grant that each organization is known to have, by its reference.
     pub(crate) granted: Mutex<HashMap<Organization, String>>,
     pub(crate) failed: AtomicBool,

@@ -75,7 +75,7 @@ impl Past<Box<Started>> {
             Some(origin) if origin.keeps_keys => origin.root,
             _ => self.run,
         };
-        let mut start = Start::new(pipeline, (*self.started.input).clone());
+        let mut start = Start::new(pipeline, self.started.input.clone());
         start.organization = organization.clone();
         start.labels.clone_from(&self.started.labels);
         start.principal.clone_from(&self.started.principal);

@@ -1,6 +1,7 @@
 //! Billing plans at the door: what an organization may start, checked with the start's commit.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::error::Error;
 use super::start::Start;
@@ -9,7 +10,7 @@ use crate::ids::Organization;
 use crate::limits::PAGE_MAX;
 use crate::pipeline::{Block, Pipeline, StepKind};
 use crate::quota::{self, OrganizationRecord, Plan};
-use crate::store::{Add, Batch, CommitError, Counter, Key, Table};
+use crate::store::{Add, Batch, CommitError, Counter, Key, Table, Value};
 use crate::time::Timestamp;
 
 /// What the plan says about one start.
@@ -17,7 +18,7 @@ pub(crate) struct Admission {
     pub(crate) adds: Vec<Add>,
     pub(crate) steps_max: Option<u64>,
     plan: Plan,
-    record: OrganizationRecord,
+    record: Arc<OrganizationRecord>,
 }
 
 impl Engine {
@@ -29,7 +30,7 @@ impl Engine {
         &self,
         organization: &Organization,
     ) -> Result<OrganizationRecord, Error> {
-        self.inner.organization(organization).await
+        self.inner.organization(organization).await.map(Arc::unwrap_or_clone)
     }
 
     /// Stores an organization's plan and settings.
@@ -91,12 +92,17 @@ impl Inner {
     pub(super) async fn organization(
         &self,
         organization: &Organization,
-    ) -> Result<OrganizationRecord, Error> {
+    ) -> Result<Arc<OrganizationRecord>, Error> {
         let key = OrganizationRecord::key(organization);
+        let read = |value: &Value| {
+            OrganizationRecord::from_value(value).map_err(|e| codec::corrupt(e.to_string()))
+        };
         match self.store.get(std::slice::from_ref(&key)).await?.pop().flatten() {
-            Some(found) => OrganizationRecord::from_value(&found.value)
-                .map_err(|e| codec::corrupt(e.to_string())),
-            None => Ok(OrganizationRecord::new(&self.options.plans.default, self.clock.now())),
+            Some(found) => self.organizations.get(key, &found, read),
+            None => {
+                let (plan, now) = (&self.options.plans.default, self.clock.now());
+                Ok(Arc::new(OrganizationRecord::new(plan, now)))
+            }
         }
     }
 

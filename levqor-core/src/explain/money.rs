@@ -35,11 +35,6 @@ pub(super) const ROWS: &[Row] = &[
     ("ledger.overflow", "The balance would be larger than the largest that is kept", "Give less"),
     ("ledger.packs", "The table of credit packs is wrong", "Correct the operator's file"),
     (
-        "quota.concurrent_runs",
-        "The plan allows no further run at the same time",
-        "Wait for one to end, or change the plan",
-    ),
-    (
         "quota.connector",
         "The plan does not have that connector",
         "Use another one, or change the plan",

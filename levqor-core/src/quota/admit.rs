@@ -1,5 +1,4 @@
-//! Admission: the counter additions that a run's start, end and failure to start come to, and
-//! what a refused one means.
+//! Admission: the counter addition that a run's start comes to, and what a refused one means.
 
 use std::sync::Arc;
 
@@ -11,8 +10,6 @@ use crate::schedule::Zone;
 use crate::store::{Add, Counter};
 use crate::time::Timestamp;
 
-/// Slot of the counter of runs under way.
-pub const RUNNING: &str = "running";
 /// First part of the slots that count runs a day.
 const DAY: &str = "runs/";
 
@@ -30,27 +27,6 @@ pub fn admit(plan: &Plan, organization: &Organization, now: Timestamp, zone: &Zo
     vec![add(organization, day_slot(now, zone), 1, max)]
 }
 
-/// The additions for the commit that takes an admission back, of a run that could not start.
-/// `admitted` is the moment of its admission, so that the right day gets it back.
-#[must_use]
-pub fn refund(organization: &Organization, admitted: Timestamp, zone: &Zone) -> Vec<Add> {
-    vec![add(organization, day_slot(admitted, zone), -1, i64::MAX)]
-}
-
-/// The additions for the commit that sets a run going: one more at once, within the plan. Refused
-/// means: leave it in the queue.
-#[must_use]
-pub fn start(plan: &Plan, organization: &Organization) -> Vec<Add> {
-    let max = plan.concurrent_runs.map_or(i64::MAX, i64::from);
-    vec![add(organization, RUNNING.into(), 1, max)]
-}
-
-/// The additions for the commit that ends a run, or puts it back into the queue.
-#[must_use]
-pub fn finish(organization: &Organization) -> Vec<Add> {
-    vec![add(organization, RUNNING.into(), -1, i64::MAX)]
-}
-
 fn add(organization: &Organization, slot: Arc<str>, delta: i64, max: i64) -> Add {
     Add { counter: Counter::new(organization.as_str(), slot), delta, min: 0, max }
 }
@@ -58,7 +34,7 @@ fn add(organization: &Organization, slot: Arc<str>, delta: i64, max: i64) -> Add
 /// A quota's refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Kind `quota_exceeded`, code `quota.runs_per_day` or `quota.concurrent_runs`.
+    /// Kind `quota_exceeded`, code `quota.runs_per_day`.
     pub error: RunError,
     /// When it is worth trying again, where that is known: the `Retry-After` of an answer.
     pub resets_at: Option<Timestamp>,
@@ -80,14 +56,6 @@ pub fn refusal(plan: &Plan, counter: &Counter, now: Timestamp, zone: &Zone) -> O
             plan.title
         );
         return Some(Refused { error: exceeded("runs_per_day", message), resets_at });
-    }
-    if &*counter.slot == RUNNING {
-        let max = plan.concurrent_runs.unwrap_or_default();
-        let message = format!(
-            "the plan {} allows {max} at once; the next is possible when one of them ends",
-            plan.title
-        );
-        return Some(Refused { error: exceeded("concurrent_runs", message), resets_at: None });
     }
     None
 }

@@ -1,9 +1,10 @@
 //! Quotas: what a billing plan allows, as data and as bounded counters.
 //!
-//! A limit that counts (runs a day, runs at once) is a counter addition inside the commit that
-//! starts the run, so that however many start at once, exactly the quota is admitted. A limit of
-//! size (steps, payload, connectors) is a check. What it is not: it takes no money and moves no
-//! credits ([`crate::ledger`]); the plan's monthly credits are an entry it hands over.
+//! A limit that counts (runs a day) is a counter addition inside the commit that starts the run, so
+//! that however many start at once, exactly the quota is admitted. A limit of size (steps, payload,
+//! connectors) is a check. How many run at once refuses nobody: the rest waits in the engine's queue.
+//! What it is not: it takes no money and moves no credits ([`crate::ledger`]); the plan's monthly
+//! credits are an entry it hands over.
 
 mod admit;
 mod plan;
@@ -11,10 +12,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use admit::{
-    RUNNING, Refused, admit, counts, counts_past, day_slot, finish, past_days, refund, refusal,
-    start,
-};
+pub use admit::{Refused, admit, counts, counts_past, day_slot, past_days, refusal};
 pub use plan::{Connectors, Plan, Plans, PlansError};
 pub use record::{OrganizationRecord, RecordError};
 

@@ -32,9 +32,9 @@ pub struct RedbOptions {
 }
 
 impl Default for RedbOptions {
-    /// 128 MiB of cache, and a scrub.
+    /// 32 MiB of cache, and a scrub: what a run needs is in the tables of the log.
     fn default() -> Self {
-        Self { cache_bytes: 128 * 1024 * 1024, scrub: true }
+        Self { cache_bytes: 32 * 1024 * 1024, scrub: true }
     }
 }
 

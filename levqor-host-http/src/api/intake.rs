@@ -1,5 +1,7 @@
 //! `POST /api/v1/intake`: a run of a stored pipeline by its name, for those who only hand work in.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,7 +30,7 @@ struct IntakeRequest {
     pipeline: String,
     /// Its input.
     #[serde(default)]
-    input: Value,
+    input: Arc<Value>,
     /// Free labels: 16 at most, names like ids, values of 128 bytes at most.
     #[serde(default)]
     #[schemars(length(max = 16))]

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use bytes::Bytes;
 use levqor_core::ids::RunId;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 
 use super::object::Object;
@@ -139,9 +140,15 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Body for Json<T> {
 
 /// Reads JSON strictly: one object, no key twice, no deeper than the engine reads, no unknown member.
 pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let value = strict::read(bytes)
-        .map_err(|e| Problem::bad_request("request.json", format!("the body is not JSON: {e}")))?;
-    let read: Result<Object<T>, _> = serde_path_to_error::deserialize(value);
+    let value = || {
+        strict::read(bytes)
+            .map_err(|e| Problem::bad_request("request.json", format!("the body is not JSON: {e}")))
+    };
+    if let Ok(object) = Object::deserialize(value()?) {
+        return Ok(object.0);
+    }
+    // Once more, and slower, to say where it does not fit.
+    let read: Result<Object<T>, _> = serde_path_to_error::deserialize(value()?);
     read.map(|object| object.0).map_err(|error| {
         let pointer = pointer_of(error.path());
         let detail = error.inner().to_string();

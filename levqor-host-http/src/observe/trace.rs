@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER;
 
-use crate::caller::secret::Random;
+use crate::ids;
 
 /// A place in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,21 +28,21 @@ impl Trace {
                 flags: flags.to_owned(),
             },
             None => {
-                let (trace, flags) = (HEXLOWER.encode(&Random::bytes::<16>()), "00".to_owned());
-                Self { trace, span, parent: None, flags }
+                let trace = HEXLOWER.encode(&ids::random().to_be_bytes());
+                Self { trace, span, parent: None, flags: "00".to_owned() }
             }
         }
     }
 
     /// As it goes on.
     pub(crate) fn traceparent(&self) -> String {
-        format!("00-{}-{}-{}", self.trace, self.span, self.flags)
+        ["00", &self.trace, &self.span, &self.flags].join("-")
     }
 }
 
 /// A new span's id.
 pub(super) fn random_span() -> String {
-    HEXLOWER.encode(&Random::bytes::<8>())
+    HEXLOWER.encode(&(ids::random() as u64).to_be_bytes())
 }
 
 /// Trace, span and flags.

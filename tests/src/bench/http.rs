@@ -22,6 +22,9 @@ use super::load::Failure;
 
 /// The operator's organization, whose key the host makes at its first start.
 const ORGANIZATION: &str = "main";
+/// A route of the host that takes a body and answers a constant: what its own stack costs, with its
+/// deadlines, its checks of heads and its headers.
+pub const CONSTANT_PATH: &str = "/ops/csp-report";
 /// After every bench.
 const LATER: &str = "2199-01-01T00:00:00Z";
 /// Bytes of an intake's body.

@@ -18,7 +18,8 @@ enum What {
     /// Runs of three steps, one at a time.
     W2,
     /// Durable intake over HTTP by 64 kept connections, beside servers of the same stack: one that
-    /// answers a constant, one that does no more than parse the body and put it into a file.
+    /// answers a constant, one that does no more than parse the body and put it into a file, and the
+    /// host itself at a route that reads the body and answers nothing.
     W3,
     /// Calls of a plugin.
     Call,
@@ -182,6 +183,7 @@ async fn w3(_: &Arguments) -> Result<(), Failure> {
 /// Bodies of 1 KiB to a stored pipeline of three steps, whose runs are driven meanwhile.
 #[cfg(feature = "plugins")]
 async fn w3(arguments: &Arguments) -> Result<(), Failure> {
+    use levqor_tests::bench::output::processor_time;
     use levqor_tests::bench::{bare, http};
 
     let folder = tempfile::tempdir()?;
@@ -195,7 +197,9 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
     let requests = arguments.runs.unwrap_or(20_000);
     let request = intake.request("/api/v1/intake", arguments.later);
     http::closed_loop(address, &request, requests / 10, connections, 202).await?;
+    let before = processor_time();
     let mut loaded = http::closed_loop(address, &request, requests, connections, 202).await?;
+    let cpu_us = (processor_time() - before).as_secs_f64() * 1e6 / requests as f64;
     let begun = std::time::Instant::now();
     if !arguments.later {
         intake.ended(&loaded.last).await?;
@@ -203,12 +207,19 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
     let drained = begun.elapsed();
     let per_second = |whole: std::time::Duration| (requests as f64 / whole.as_secs_f64()).round();
     let mut beside = Vec::new();
-    for address in [bare::constant().await?, bare::durable(folder.path()).await?] {
-        http::closed_loop(address, &request, requests / 10, connections, 202).await?;
-        let bare = http::closed_loop(address, &request, requests, connections, 202).await?;
-        beside.push(per_second(bare.whole));
+    for (address, request, status) in [
+        (bare::constant().await?, &request, 202),
+        (bare::durable(folder.path()).await?, &request, 202),
+        (address, &intake.request(http::CONSTANT_PATH, false), 204),
+    ] {
+        http::closed_loop(address, request, requests / 10, connections, status).await?;
+        let other = http::closed_loop(address, request, requests, connections, status).await?;
+        beside.push(per_second(other.whole));
     }
-    let (req_s, constant_req_s, durable_req_s) = (per_second(loaded.whole), beside[0], beside[1]);
+    let [constant_req_s, durable_req_s, host_constant_req_s] = beside[..] else {
+        return Err("three servers were measured".into());
+    };
+    let req_s = per_second(loaded.whole);
     let share = |of: f64| (req_s / of * 1_000.0).round() / 1_000.0;
     Figure::new("w3", arguments.store.trim_end_matches(':'))
         .with("requests", requests)
@@ -216,10 +227,14 @@ async fn w3(arguments: &Arguments) -> Result<(), Failure> {
         .with("runs_driven", !arguments.later)
         .with("req_s", req_s)
         .percentiles("ms", &mut loaded.times)
+        // Of all threads, the load's own among them.
+        .with("cpu_us", cpu_us.round())
         .with("constant_req_s", constant_req_s)
         .with("of_constant", share(constant_req_s))
         .with("durable_req_s", durable_req_s)
         .with("of_durable", share(durable_req_s))
+        .with("host_constant_req_s", host_constant_req_s)
+        .with("of_host_constant", share(host_constant_req_s))
         .with("last_run_ended_ms", (drained.as_secs_f64() * 1e3).round())
         .with("pss_mib", pss_mib())
         .print();

@@ -122,7 +122,7 @@ impl Engine {
         let keep = |path: &str| before.contains(path.split(['.', '[']).next().unwrap_or(path));
         let mut start = past.start(organization, pipeline, false, &keep);
         if let Some(input) = replay.input {
-            start.input = input;
+            start.input = input.into();
         }
         start.principal = replay.principal.or(start.principal);
         start.traceparent = replay.traceparent.or(start.traceparent);

@@ -123,11 +123,11 @@ impl Engine {
         let pipeline = self.compile(organization, &parsed.document, Some(&parsed.spans)).await?;
         let (now, name) = (inner.clock.now(), pipeline.name());
         let known = inner.stored(organization, name).await?;
-        expected.check(known.as_ref().map(|(stored, _)| stored))?;
+        expected.check(known.as_ref().map(|(stored, _)| &**stored))?;
         if let Some((stored, _)) = &known
             && stored.version == pipeline.hash()
         {
-            return Ok(Pushed { pipeline: stored.clone(), changed: false });
+            return Ok(Pushed { pipeline: (**stored).clone(), changed: false });
         }
         let mut batch = self.batch(organization);
         let versions = inner.remember_version(organization, &pipeline, &mut batch).await?;
@@ -232,7 +232,7 @@ impl Engine {
         name: &str,
     ) -> Result<StoredPipeline, Error> {
         match self.inner.stored(organization, name).await? {
-            Some((stored, _)) => Ok(stored),
+            Some((stored, _)) => Ok(Arc::unwrap_or_clone(stored)),
             None => Err(Error::NotFound { what: "pipeline", id: name.to_owned() }),
         }
     }
@@ -278,11 +278,12 @@ impl Inner {
         &self,
         organization: &Organization,
         name: &str,
-    ) -> Result<Option<(StoredPipeline, Revision)>, Error> {
+    ) -> Result<Option<(Arc<StoredPipeline>, Revision)>, Error> {
         let key = name_key(organization, name);
         let Some(record) = self.store.get(std::slice::from_ref(&key)).await?.pop().flatten() else {
             return Ok(None);
         };
-        Ok(Some((codec::read(&record.value, "pipeline")?, record.revision)))
+        let stored = self.names.get(key, &record, |value| codec::read(value, "pipeline"))?;
+        Ok(Some((stored, record.revision)))
     }
 }

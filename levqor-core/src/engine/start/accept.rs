@@ -166,7 +166,7 @@ fn new_run(start: &Start, run: RunId, now: Timestamp, max_steps: Option<u64>) ->
     let started = Started {
         pipeline: pipeline.name.clone(),
         hash: pipeline.hash,
-        input: Arc::new(start.input.clone()),
+        input: start.input.clone(),
         at: now,
         principal: start.principal.clone(),
         labels: start.labels.clone(),

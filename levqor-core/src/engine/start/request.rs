@@ -22,7 +22,7 @@ pub struct Start {
     /// What to run.
     pub pipeline: Arc<Pipeline>,
     /// Its input; must fit the pipeline's `input_schema`.
-    pub input: Value,
+    pub input: Arc<Value>,
     /// The same key with the same pipeline and input starts one run only.
     pub idempotency_key: Option<String>,
     /// A host's request with its key, in place of `idempotency_key`: all of the request counts, not
@@ -55,11 +55,11 @@ pub struct Start {
 impl Start {
     /// A run of `pipeline` with `input`, for organization `local`.
     #[must_use]
-    pub fn new(pipeline: Arc<Pipeline>, input: Value) -> Self {
+    pub fn new(pipeline: Arc<Pipeline>, input: impl Into<Arc<Value>>) -> Self {
         Self {
             organization: Organization::local(),
             pipeline,
-            input,
+            input: input.into(),
             idempotency_key: None,
             request: None,
             principal: None,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  group ──▶ redo file (one write, one fdatasync) ──▶ recent table ──▶ acknowledged
-//!                                                        │ 4 MiB later
+//!                                                        │ 2 MiB later
 //!                         the other redo file ◀── turn ──┤
 //!                                                        ▼
 //!                          the map, in the background ◀ aside ── then its redo file is free
@@ -19,6 +19,7 @@
 //! found by the witness, a record that is wrong by its checksum and by the sums in the head.
 
 mod file;
+mod kept;
 #[cfg(test)]
 pub(super) mod on_disk;
 mod recent;
@@ -35,7 +36,8 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use self::file::RedoFile;
-use self::recent::{Recent, Table};
+use self::kept::Kept;
+use self::recent::{Name, Recent, Table};
 use self::witness::Witness;
 use super::StoreError;
 use super::group::{Disk, HEAD_KEY, Head, Visit, Writes, guarded};
@@ -69,12 +71,13 @@ pub(super) trait Base: fmt::Debug + Send + Sync + 'static {
 pub(super) type Absorbed<'a> = dyn Iterator<Item = (&'a [u8], Option<&'a Bytes>)> + 'a;
 
 /// Bytes of log before the files take turns: bounds the memory of the tables (about three times
-/// this) and the work of opening after a crash.
-const TURN_BYTES: u64 = 4 * 1024 * 1024;
+/// this), the work of opening after a crash, and how long a group waits for a turn. Twice as much
+/// makes no difference to how many groups are written.
+const TURN_BYTES: u64 = 2 * 1024 * 1024;
 /// Room that the map keeps for its next tables, in logs: the one it takes in, the one that grows,
-/// and what it needs beside them. A map that meets a full disk is of no more use, not even to read;
-/// a log that meets it is.
-const RESERVED_TURNS: u64 = 3;
+/// and twice that for what it rewrites beside them. A map that meets a full disk is of no more use,
+/// not even to read; a log that meets it is.
+const RESERVED_TURNS: u64 = 6;
 /// Ends of the names of the files that take turns.
 const FILES: [&str; 2] = [".redo.0", ".redo.1"];
 
@@ -94,6 +97,7 @@ pub(super) struct Redo<B: Base> {
 struct Shared<B> {
     base: B,
     recent: RwLock<Recent>,
+    kept: Kept,
     feed: Mutex<Feed>,
     fed: Condvar,
 }
@@ -133,7 +137,8 @@ impl<B: Base> Redo<B> {
         let aside = Arc::new(groups.into_iter().flat_map(recent::owned).collect::<Table>());
         let feed = Feed { aside: is_full.then(|| aside.clone()), ..Feed::default() };
         let recent = RwLock::new(Recent { new: Table::new(), aside });
-        let shared = Shared { base, recent, feed: Mutex::new(feed), fed: Condvar::new() };
+        let (feed, fed, kept) = (Mutex::new(feed), Condvar::new(), Kept::default());
+        let shared = Shared { base, recent, kept, feed, fed };
         let log = Log { files, current: 0, is_full, witness, feeder: None };
         Ok(Self {
             shared: Arc::new(shared),
@@ -191,6 +196,7 @@ impl<B: Base> Shared<B> {
             };
             let done = self.absorb(&table);
             if done.is_ok() {
+                self.kept.forget();
                 self.recent.write().forget_aside();
             }
             let failed = done.is_err();
@@ -206,7 +212,7 @@ impl<B: Base> Shared<B> {
 
     fn absorb(&self, table: &Table) -> Result<(), StoreError> {
         let writes = |is_head: bool| {
-            let of_kind = move |(key, _): &(&Vec<u8>, _)| (key.as_slice() == HEAD_KEY) == is_head;
+            let of_kind = move |(key, _): &(&Name, _)| (key.as_slice() == HEAD_KEY) == is_head;
             table.iter().filter(of_kind).map(|(key, value)| (key.as_slice(), value.as_ref()))
         };
         guarded(|| self.base.absorb(&mut writes(false)))?;
@@ -218,6 +224,7 @@ impl<B: Base> Shared<B> {
         let rest = self.recent.write().set_aside();
         let taken = rest.is_none_or(|table| self.absorb(&table).is_ok());
         if taken {
+            self.kept.forget();
             self.recent.write().forget_aside();
         }
         taken
@@ -230,11 +237,19 @@ impl<B: Base> Disk for Redo<B> {
     const PIECE_BYTES_MAX: usize = B::PIECE_BYTES_MAX;
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let turn = self.shared.kept.turn();
         if let Some(found) = self.shared.recent.read_recursive().get(key) {
             return Ok(found.clone());
         }
-        // Between the two looks a table may have gone into the map, never out of it.
-        self.shared.base.get(key)
+        if let Some(found) = self.shared.kept.get(key) {
+            return Ok(Some(found));
+        }
+        // Between the looks a table may have gone into the map, never out of it.
+        let found = self.shared.base.get(key)?;
+        if let Some(raw) = &found {
+            self.shared.kept.keep(turn, key, raw);
+        }
+        Ok(found)
     }
 
     fn range(&self, start: &[u8], visit: &mut Visit<'_, Bytes>) -> Result<(), StoreError> {

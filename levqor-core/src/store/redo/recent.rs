@@ -6,11 +6,16 @@ use std::iter::Peekable;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::store::group::Writes;
 
+/// A key, in the table's own memory where it is as short as nearly all are: a search that followed a
+/// pointer for each comparison would wait for memory most of its time.
+pub(super) type Name = SmallVec<[u8; 40]>;
+
 /// Records by key; `None` where the record is gone.
-pub(super) type Table = BTreeMap<Vec<u8>, Option<Bytes>>;
+pub(super) type Table = BTreeMap<Name, Option<Bytes>>;
 
 /// The table that grows, and the one that the map is taking in.
 #[derive(Debug, Default)]
@@ -20,8 +25,8 @@ pub(super) struct Recent {
 }
 
 /// A group's writes as a table keeps them.
-pub(super) fn owned(writes: Writes) -> impl Iterator<Item = (Vec<u8>, Option<Bytes>)> {
-    writes.into_iter().map(|(key, value)| (key, value.map(Bytes::from)))
+pub(super) fn owned(writes: Writes) -> impl Iterator<Item = (Name, Option<Bytes>)> {
+    writes.into_iter().map(|(key, value)| (Name::from_slice(&key), value.map(Bytes::from)))
 }
 
 impl Recent {
@@ -59,7 +64,7 @@ fn bounds(start: &[u8]) -> (std::ops::Bound<&[u8]>, std::ops::Bound<&[u8]>) {
     (std::ops::Bound::Included(start), std::ops::Bound::Unbounded)
 }
 
-type Walk<'a> = Peekable<btree_map::Range<'a, Vec<u8>, Option<Bytes>>>;
+type Walk<'a> = Peekable<btree_map::Range<'a, Name, Option<Bytes>>>;
 
 /// Both tables in key order; where both know a key, the newer one is heard.
 struct Merged<'a> {

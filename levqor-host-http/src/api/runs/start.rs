@@ -64,7 +64,7 @@ struct StartRequest {
     draft: Option<String>,
     /// Its input.
     #[serde(default)]
-    input: Value,
+    input: Arc<Value>,
     /// Free labels: 16 at most, names like ids, values of 128 bytes at most.
     #[serde(default)]
     #[schemars(length(max = 16))]
@@ -123,7 +123,7 @@ pub(crate) enum What<'a> {
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) what: What<'a>,
-    pub(crate) input: &'a Value,
+    pub(crate) input: &'a Arc<Value>,
     pub(crate) labels: &'a Labels,
     pub(crate) delay_until: Option<Time>,
     pub(crate) max_credits: Option<u64>,

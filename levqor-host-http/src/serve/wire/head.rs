@@ -6,6 +6,7 @@
 
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, Uri};
+use memchr::memmem;
 
 use crate::http::Problem;
 use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
@@ -33,7 +34,7 @@ pub(super) fn check(bytes: &[u8], seen: usize) -> Head {
     // One empty line before a request is what some old clients send after a body.
     let skipped = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
     let from = seen.saturating_sub(3).max(skipped);
-    let end = bytes[from.min(bytes.len())..].windows(4).position(|four| four == b"\r\n\r\n");
+    let end = memmem::find(&bytes[from.min(bytes.len())..], b"\r\n\r\n");
     let judged = match end {
         Some(at) => whole(&bytes[skipped..from + at + 4], skipped),
         None => partial(&bytes[skipped..]).map(|()| Head::Partial),
@@ -47,7 +48,7 @@ fn partial(bytes: &[u8]) -> Result<(), Problem> {
         return Err(bad("this is not HTTP"));
     }
     lines_end_well(bytes)?;
-    let line = bytes.windows(2).position(|two| two == b"\r\n").unwrap_or(bytes.len());
+    let line = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
     if line > TARGET_BYTES_MAX + 64 {
         return Err(target_too_long());
     }
@@ -86,21 +87,18 @@ fn names_a_version(bytes: &[u8]) -> bool {
     words.nth(2).is_some_and(|word| word.starts_with(b"HTTP/")) && words.next().is_none()
 }
 
-/// Every line ends with both of its characters, and nothing else has either of them.
+/// Every line ends with both of its characters, and nothing else has either of them. A CR at the
+/// very end may yet be followed by its other half.
 fn lines_end_well(bytes: &[u8]) -> Result<(), Problem> {
-    let mut before = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let is_good = match byte {
-            b'\n' => before == b'\r',
-            0 => false,
-            _ => before != b'\r' || at == 0,
-        };
-        if !is_good {
-            return Err(bad("a line ends with something else than CR LF"));
-        }
-        before = *byte;
+    let is_good = |at: usize| match bytes[at] {
+        b'\r' => bytes.get(at + 1).is_none_or(|next| *next == b'\n'),
+        b'\n' => at > 0 && bytes[at - 1] == b'\r',
+        _ => false,
+    };
+    if memchr::memchr3_iter(b'\r', b'\n', 0, bytes).all(is_good) {
+        return Ok(());
     }
-    Ok(())
+    Err(bad("a line ends with something else than CR LF"))
 }
 
 fn named<'a>(fields: &'a [httparse::Header<'a>], name: &str) -> Vec<&'a [u8]> {
