@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// The host's only source of chance.
+/// The host's source of chance for whatever is secret; ids, which are not, have the engine's.
 pub(crate) struct Random;
 
 impl Random {

@@ -18,6 +18,7 @@
 //! how many of them the map has got. It is *not* where damage is judged: a log that ends early is
 //! found by the witness, a record that is wrong by its checksum and by the sums in the head.
 
+mod feed;
 mod file;
 mod kept;
 #[cfg(test)]
@@ -33,11 +34,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::Mutex;
 
+use self::feed::Shared;
 use self::file::RedoFile;
-use self::kept::Kept;
-use self::recent::{Name, Recent, Table};
 use self::witness::Witness;
 use super::StoreError;
 use super::group::{Disk, HEAD_KEY, Head, Visit, Writes, guarded};
@@ -92,25 +92,6 @@ pub(super) struct Redo<B: Base> {
     pub(super) unflushed: bool,
 }
 
-/// What readers, the writer and the thread that feeds the map share.
-#[derive(Debug)]
-struct Shared<B> {
-    base: B,
-    recent: RwLock<Recent>,
-    kept: Kept,
-    feed: Mutex<Feed>,
-    fed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Feed {
-    /// What the map is to take in.
-    aside: Option<Arc<Table>>,
-    stopping: bool,
-    /// The map did not take it: nothing more is acknowledged.
-    failed: Option<StoreError>,
-}
-
 #[derive(Debug)]
 struct Log {
     files: [RedoFile; 2],
@@ -134,11 +115,7 @@ impl<B: Base> Redo<B> {
         let (files, groups) = file::open_both(&zero, &one, known)?;
         sync_names(directory_of(prefix))?;
         let is_full = !groups.is_empty();
-        let aside = Arc::new(groups.into_iter().flat_map(recent::owned).collect::<Table>());
-        let feed = Feed { aside: is_full.then(|| aside.clone()), ..Feed::default() };
-        let recent = RwLock::new(Recent { new: Table::new(), aside });
-        let (feed, fed, kept) = (Mutex::new(feed), Condvar::new(), Kept::default());
-        let shared = Shared { base, recent, kept, feed, fed };
+        let shared = Shared::new(base, groups);
         let log = Log { files, current: 0, is_full, witness, feeder: None };
         Ok(Self {
             shared: Arc::new(shared),
@@ -155,7 +132,7 @@ impl<B: Base> Redo<B> {
             self.shared.base.reserve(RESERVED_TURNS * self.turn_bytes)?;
             let shared = self.shared.clone();
             let thread = std::thread::Builder::new().name("levqor-feed".to_owned());
-            let thread = thread.spawn(move || shared.feed());
+            let thread = thread.spawn(move || shared.run());
             log.feeder = Some(thread.map_err(|e| StoreError::Unavailable(e.to_string()))?);
         }
         Ok(())
@@ -163,71 +140,11 @@ impl<B: Base> Redo<B> {
 
     /// Lets the files take turns: waits until the map has what the other one keeps.
     fn turn(&self, log: &mut Log) -> Result<(), StoreError> {
-        let mut feed = self.shared.feed.lock();
-        while feed.aside.is_some() && feed.failed.is_none() {
-            self.shared.fed.wait(&mut feed);
-        }
-        if let Some(error) = &feed.failed {
-            return Err(error.clone());
-        }
-        self.shared.base.reserve(RESERVED_TURNS * self.turn_bytes)?;
-        feed.aside = self.shared.recent.write().set_aside();
-        self.shared.fed.notify_all();
+        self.shared.turn(RESERVED_TURNS * self.turn_bytes)?;
         log.current = 1 - log.current;
         log.files[log.current].rewind();
         log.is_full = false;
         Ok(())
-    }
-}
-
-impl<B: Base> Shared<B> {
-    /// Feeds the map what is set aside, until told to stop.
-    fn feed(&self) {
-        loop {
-            let table = {
-                let mut feed = self.feed.lock();
-                loop {
-                    match &feed.aside {
-                        Some(table) => break table.clone(),
-                        None if feed.stopping => return,
-                        None => self.fed.wait(&mut feed),
-                    }
-                }
-            };
-            let done = self.absorb(&table);
-            if done.is_ok() {
-                self.kept.forget();
-                self.recent.write().forget_aside();
-            }
-            let failed = done.is_err();
-            let mut feed = self.feed.lock();
-            feed.aside = None;
-            feed.failed = done.err();
-            self.fed.notify_all();
-            if failed {
-                return;
-            }
-        }
-    }
-
-    fn absorb(&self, table: &Table) -> Result<(), StoreError> {
-        let writes = |is_head: bool| {
-            let of_kind = move |(key, _): &(&Name, _)| (key.as_slice() == HEAD_KEY) == is_head;
-            table.iter().filter(of_kind).map(|(key, value)| (key.as_slice(), value.as_ref()))
-        };
-        guarded(|| self.base.absorb(&mut writes(false)))?;
-        guarded(|| self.base.absorb(&mut writes(true)))
-    }
-
-    /// Feeds the map everything; whether it took it.
-    fn settle(&self) -> bool {
-        let rest = self.recent.write().set_aside();
-        let taken = rest.is_none_or(|table| self.absorb(&table).is_ok());
-        if taken {
-            self.kept.forget();
-            self.recent.write().forget_aside();
-        }
-        taken
     }
 }
 
@@ -237,50 +154,11 @@ impl<B: Base> Disk for Redo<B> {
     const PIECE_BYTES_MAX: usize = B::PIECE_BYTES_MAX;
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let turn = self.shared.kept.turn();
-        if let Some(found) = self.shared.recent.read_recursive().get(key) {
-            return Ok(found.clone());
-        }
-        if let Some(found) = self.shared.kept.get(key) {
-            return Ok(Some(found));
-        }
-        // Between the looks a table may have gone into the map, never out of it.
-        let found = self.shared.base.get(key)?;
-        if let Some(raw) = &found {
-            self.shared.kept.keep(turn, key, raw);
-        }
-        Ok(found)
+        self.shared.get(key)
     }
 
     fn range(&self, start: &[u8], visit: &mut Visit<'_, Bytes>) -> Result<(), StoreError> {
-        // A visit may read again, also while the writer waits for this lock.
-        let recent = self.shared.recent.read_recursive();
-        let mut newer = recent.range(start).peekable();
-        let mut goes_on = true;
-        self.shared.base.range(start, &mut |key, raw| {
-            while let Some((before, value)) = newer.next_if(|(newer, _)| *newer < key) {
-                if let Some(value) = value
-                    && !visit(before, value.clone())?
-                {
-                    goes_on = false;
-                    return Ok(false);
-                }
-            }
-            goes_on = match newer.next_if(|(newer, _)| *newer == key) {
-                Some((_, Some(value))) => visit(key, value.clone())?,
-                Some((_, None)) => true,
-                None => visit(key, raw)?,
-            };
-            Ok(goes_on)
-        })?;
-        for (key, value) in newer.take_while(|_| goes_on) {
-            if let Some(value) = value
-                && !visit(key, value.clone())?
-            {
-                break;
-            }
-        }
-        Ok(())
+        self.shared.range(start, visit)
     }
 
     fn apply(&self, writes: Writes, sequence: u64) -> Result<(), StoreError> {
@@ -292,11 +170,11 @@ impl<B: Base> Disk for Redo<B> {
         let current = log.current;
         #[cfg(feature = "testing")]
         if self.unflushed {
-            self.shared.recent.write().new.extend(recent::owned(writes));
+            self.shared.put(writes);
             return Ok(());
         }
         let written = log.files[current].append(sequence, &writes)?;
-        self.shared.recent.write().new.extend(recent::owned(writes));
+        self.shared.put(writes);
         log.is_full = written >= self.turn_bytes;
         log.witness.write(sequence)
     }
@@ -309,11 +187,10 @@ impl<B: Base> Disk for Redo<B> {
         let mut log = self.log.lock();
         // Where no group was written, what was found is left as it was.
         let Some(feeder) = log.feeder.take() else { return };
-        self.shared.feed.lock().stopping = true;
-        self.shared.fed.notify_all();
+        self.shared.stop();
         // A panic of the map is caught and is a failure.
         let _ = feeder.join();
-        if self.shared.feed.lock().failed.is_none() && self.shared.settle() {
+        if self.shared.settle() {
             // A log that cannot be emptied is replayed, which changes nothing.
             let _ = log.files.iter_mut().try_for_each(RedoFile::clear);
         }
