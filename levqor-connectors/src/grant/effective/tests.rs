@@ -1,3 +1,5 @@
+//! What a grant comes to: what the manifest asks, what the deployer allows, what is pinned.
+
 use levqor_core::connector::{ActionManifest, CredentialKind, CredentialManifest};
 
 use super::super::file::Grants;

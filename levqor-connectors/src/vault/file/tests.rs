@@ -1,3 +1,5 @@
+//! The file vault: what is sealed reads back, what was changed or swapped is refused.
+
 use super::*;
 use crate::credential::{CredentialValue, Oauth2, Secret};
 

@@ -1,3 +1,5 @@
+//! Prices before a run: which counts are certain or bounded, and the reasons where nobody can say.
+
 use serde_json::json;
 
 use super::*;

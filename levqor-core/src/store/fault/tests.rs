@@ -1,3 +1,5 @@
+//! The store that lies on purpose: each fault is seen as what it is.
+
 use std::task::Waker;
 
 use super::*;

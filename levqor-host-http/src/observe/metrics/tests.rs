@@ -1,3 +1,5 @@
+//! What is measured is exposed, and rules and dashboard name nothing else.
+
 use super::*;
 
 #[test]
