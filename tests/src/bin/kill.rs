@@ -115,6 +115,7 @@ async fn one_store(
         tokio::time::sleep(life).await;
         child.kill()?;
         child.wait()?;
+        files.mend()?;
         *cycle += 1;
         let store = planted::open(&files.store, None)?;
         counts = audit::audit(&files, &*store).await?;

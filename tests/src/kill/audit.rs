@@ -30,7 +30,7 @@ pub struct Counts {
     pub effects: u64,
 }
 
-/// Looks at a folder. The store must not be open elsewhere.
+/// Looks at a folder whose files were mended. The store must not be open elsewhere.
 ///
 /// # Errors
 /// What was lost, torn, doubled or made up.
@@ -69,9 +69,7 @@ pub async fn audit(files: &Files, store: &dyn Store) -> Result<Counts, Failure> 
 
 fn lines(path: &std::path::Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    // A line that a kill cut off was not said yet.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().map(str::to_owned).collect()
+    text.lines().map(str::to_owned).collect()
 }
 
 /// Each call had its attempt written first, all attempts of a step had one key, and each step that

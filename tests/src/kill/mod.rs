@@ -40,6 +40,25 @@ impl Files {
             effects: dir.join("effects"),
         }
     }
+
+    /// Cuts off the lines that a kill left unfinished: they were not said, and who writes next would
+    /// go on in the middle of them. A kill cuts even one short write in two, where a page ends.
+    ///
+    /// # Errors
+    /// When a file cannot be read or cut.
+    pub fn mend(&self) -> std::io::Result<()> {
+        for path in [&self.intents, &self.acks, &self.effects] {
+            let text = match std::fs::read(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                read => read?,
+            };
+            let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            if whole < text.len() {
+                std::fs::OpenOptions::new().write(true).open(path)?.set_len(whole as u64)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The manifest of the vendor that counts.
@@ -61,4 +80,26 @@ fn pipeline(catalog: &Catalog) -> Result<std::sync::Arc<Pipeline>, String> {
     ]});
     let document = PipelineDocument::from_value(&document).map_err(|i| format!("{i:?}"))?;
     compile(&document, None, catalog, &|_| None).map_err(|i| format!("{i:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn who_writes_next_begins_a_line_whatever_a_kill_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::of(dir.path());
+        files.mend().unwrap();
+        for (before, whole) in [("1 run_a\n2 run_", "1 run_a\n"), ("1 ru", ""), ("1\n", "1\n")] {
+            std::fs::write(&files.acks, before).unwrap();
+            files.mend().unwrap();
+            let mut acks = std::fs::OpenOptions::new().append(true).open(&files.acks).unwrap();
+            acks.write_all(b"3 run_b\n").unwrap();
+            let text = std::fs::read_to_string(&files.acks).unwrap();
+            assert_eq!(text, format!("{whole}3 run_b\n"));
+        }
+    }
 }
